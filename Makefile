@@ -1,0 +1,97 @@
+# Neap. `make run` boots it with a stock Linux guest; `make test` runs every test; `make help` lists the rest.
+BUILD ?= build
+DEPS ?= build/deps
+CC := gcc
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+
+.DELETE_ON_ERROR:
+.PHONY: all run test test-unit test-boot test-clang bench lint format format-check tidy cppcheck headers \
+	size setup clean help
+
+all: $(BUILD)/neap.elf guests size
+
+help:
+	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
+	@echo "make test     unit tests, boot tests, both compilers"
+	@echo "make bench    the figures, into $(BUILD)/bench"
+	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
+	@echo "make size     text, data and lines of the hypervisor"
+
+# What a fresh machine lacks; quick when nothing is missing. Everything that is built waits for it.
+setup:
+	@scripts/setup
+$(DEPS)/.ready: scripts/setup $(wildcard scripts/setup.d/*) guest/initrd/init
+	@scripts/setup
+	@touch $@
+
+# --- the hypervisor ---
+
+CLANG := $(findstring clang,$(CC))
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wvla -Wundef -Wwrite-strings
+RETPOLINE := $(if $(CLANG),-mretpoline,-mindirect-branch=thunk -fno-jump-tables)
+HV_CFLAGS = -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=kernel \
+	-fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fno-strict-aliasing \
+	$(RETPOLINE) $(WARNINGS) -MMD -MP -I. -nostdinc -isystem $(DEPS)/newlib-hv/include \
+	-isystem $(shell $(CC) -print-file-name=include) -DNEAP_VERSION='"$(VERSION)"'
+ZYDIS_CFLAGS := -isystem $(DEPS)/zydis/include -DZYAN_NO_LIBC -DZYDIS_STATIC_BUILD \
+	-DZYCORE_STATIC_BUILD -DZYDIS_DISABLE_FORMATTER -DZYDIS_DISABLE_ENCODER
+HV_LDFLAGS = -nostdlib -static -no-pie -Wl,-T,linker.ld -Wl,--build-id=none -Wl,--gc-sections \
+	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
+
+HV_DIRS := boot arch/x86 arch/x86/vmx core mm hv hv/mmu hv/dev hv/dev/acpi hv/load hv/emulate hv/debug
+HV_SOURCES := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
+HV_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(HV_SOURCES)))
+
+include arch/x86/rules.mk hv/dev/acpi/rules.mk guest/rules.mk
+
+$(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES)): | $(DEPS)/.ready
+$(BUILD)/hv/emulate/emu_decode.o: HV_CFLAGS += $(ZYDIS_CFLAGS)
+$(BUILD)/hv/dev/acpi/aml.o: $(ACPI_AML)
+$(BUILD)/hv/dev/acpi/aml.o: ASFLAGS += $(ACPI_AML_FLAGS)
+$(ACPI_AML) $(BUILD)/arch/x86/font.psf: | $(DEPS)/.ready
+$(BUILD)/boot/boot_report.o: $(BUILD)/version
+
+# Changes when the version does, so that what prints it is built again.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) $(HV_CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.S
+	@mkdir -p $(@D)
+	@echo "  AS $<"; $(CC) -g -MMD -MP -I. $(ASFLAGS) -c -o $@ $<
+
+HV_LIBS := -Wl,--start-group $(DEPS)/zydis/lib/libzydis.a $(DEPS)/newlib-hv/lib/libc.a -Wl,--end-group
+
+# Linked twice: the symbol table of the first image goes behind the text of the second.
+$(BUILD)/neap.first.elf: $(HV_OBJECTS) linker.ld
+	@echo "  LD $@"; $(CC) $(HV_LDFLAGS) -o $@ $(HV_OBJECTS) $(HV_LIBS)
+
+$(BUILD)/symtab.S: $(BUILD)/neap.first.elf scripts/mksymbols
+	@scripts/mksymbols $< $@
+
+$(BUILD)/neap.elf: $(BUILD)/symtab.S
+	@echo "  LD $@"; $(CC) -c -o $(BUILD)/symtab.o $<
+	@$(CC) $(HV_LDFLAGS) -Wl,-Map,$(BUILD)/neap.map -o $@ $(HV_OBJECTS) $(BUILD)/symtab.o $(HV_LIBS)
+	@scripts/mksymbols --check $@ $<
+
+size: $(BUILD)/neap.elf
+	@size -B $< | awk 'NR == 2 { printf "neap.elf: %d bytes text and constants, %d data, %d bss\n", $$1, $$2, $$3 }'
+	@cat $(wildcard $(foreach d,$(HV_DIRS),$(d)/*.[chS])) | wc -l | awk '{ print "hypervisor: " $$1 " lines" }'
+
+-include $(HV_OBJECTS:.o=.d)
+
+# --- running ---
+
+run: setup
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf
+	@scripts/run
+
+clean:
+	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))

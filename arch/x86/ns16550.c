@@ -1,0 +1,277 @@
+#include "arch/x86/ns16550.h"
+
+#include "core/time.h"
+
+#define LCR_8N1	 0x03
+#define LCR_DLAB 0x80
+
+#define FCR_ENABLE  0x01
+#define FCR_CLEAR   0x06
+#define FCR_AT_8    0x80 /* receive interrupt from 8 bytes on, or after a pause */
+#define IIR_FIFOS   0xc0
+#define IIR_NONE    0x01
+#define IIR_ID	    0x0e
+#define IIR_ID_MSR  0x00
+#define IIR_ID_THRE 0x02
+#define IIR_ID_LSR  0x06
+
+#define MCR_DTR	 0x01
+#define MCR_RTS	 0x02
+#define MCR_OUT2 0x08 /* on PCs the gate of the interrupt line */
+#define MCR_LOOP 0x10
+#define MSR_CTS	 0x10
+#define MSR_DCD	 0x80
+
+#define LSR_DR	 0x01
+#define LSR_THRE 0x20
+#define LSR_TEMT 0x40
+
+#define IER_RX 0x01
+#define IER_TX 0x02
+
+#define BITS_PER_BYTE 10 /* with start and stop bit */
+#define SLOWEST_BAUD  9600u
+/* Ticks per second while the clock is not calibrated: more than any processor has. */
+#define TSC_HZ_UPPER 6000000000ull
+/* Ends a wait even if the clock stood still; a register access takes about a microsecond. */
+#define WAIT_MAX_READS 1000000u
+/* Tries for the lock before a writer does without: its holder can be a CPU that has died. */
+#define LOCK_MAX_TRIES 1000000u
+
+static u8 get(const struct ns16550 *u, enum ns16550_reg reg)
+{
+	return u->read(u, reg);
+}
+
+static void set(const struct ns16550 *u, enum ns16550_reg reg, u8 value)
+{
+	u->write(u, reg, value);
+}
+
+static bool lock_bounded(struct ns16550 *u)
+{
+	for (unsigned i = 0; i < LOCK_MAX_TRIES && !READ_ONCE(u->lock_lost); i++) {
+		if (spin_trylock(&u->lock))
+			return true;
+		cpu_relax();
+	}
+	WRITE_ONCE(u->lock_lost, true);
+	return false;
+}
+
+static void unlock(struct ns16550 *u, bool locked)
+{
+	if (locked)
+		spin_unlock(&u->lock);
+}
+
+static u64 wait_ticks(const struct ns16550 *u)
+{
+	u64 hz = time_hz() ? time_hz() : TSC_HZ_UPPER;
+	u64 baud = u->baud ? u->baud : SLOWEST_BAUD;
+
+	return hz / 50 + hz * 2 * NS16550_FIFO_SIZE * BITS_PER_BYTE / baud;
+}
+
+static bool wait_status(const struct ns16550 *u, u8 bit)
+{
+	u64 start = time_now(), limit = wait_ticks(u);
+
+	for (unsigned i = 0; i < WAIT_MAX_READS; i++) {
+		if (get(u, NS16550_LSR) & bit)
+			return true;
+		if (time_now() - start > limit)
+			return false;
+		cpu_relax();
+	}
+	return false;
+}
+
+static bool scratch_works(const struct ns16550 *u)
+{
+	set(u, NS16550_SCR, 0xa5);
+	if (get(u, NS16550_SCR) != 0xa5)
+		return false;
+	set(u, NS16550_SCR, 0x5a);
+	return get(u, NS16550_SCR) == 0x5a;
+}
+
+/* In loop-back OUT2 shows up as DCD and RTS as CTS, and the other two lines as low. */
+static bool loopback_works(const struct ns16550 *u)
+{
+	u8 msr;
+
+	set(u, NS16550_MCR, MCR_LOOP | MCR_OUT2 | MCR_RTS);
+	msr = get(u, NS16550_MSR) & 0xf0;
+	set(u, NS16550_MCR, 0);
+	return msr == (MSR_DCD | MSR_CTS);
+}
+
+bool ns16550_probe(struct ns16550 *u, bool strict)
+{
+	bool scratch, loopback;
+
+	/* Nothing there reads as all ones; and two bits of IER are always 0 on a 16550. */
+	if (get(u, NS16550_LSR) == 0xff && get(u, NS16550_IER) == 0xff)
+		return false;
+	/* Let the firmware's last words out. */
+	(void)wait_status(u, LSR_TEMT);
+	scratch = scratch_works(u);
+	loopback = loopback_works(u);
+	return strict ? scratch && loopback : scratch || loopback;
+}
+
+static void set_baud(struct ns16550 *u)
+{
+	u32 clock = u->clock ? u->clock : NS16550_DEFAULT_CLOCK, divisor;
+
+	if (!u->baud)
+		return;
+	divisor = (clock / 8 / u->baud + 1) / 2; /* rounded */
+	divisor = MIN(MAX(divisor, 1u), 0xffffu);
+	set(u, NS16550_LCR, LCR_DLAB | LCR_8N1);
+	set(u, NS16550_DATA, (u8)divisor);
+	set(u, NS16550_IER, (u8)(divisor >> 8));
+}
+
+void ns16550_setup(struct ns16550 *u)
+{
+	set_baud(u);
+	set(u, NS16550_LCR, LCR_8N1);
+	set(u, NS16550_IER, 0);
+	u->ier = 0;
+	set(u, NS16550_FCR, FCR_ENABLE | FCR_CLEAR | FCR_AT_8);
+	u->fifo = (get(u, NS16550_IIR) & IIR_FIFOS) == IIR_FIFOS ? NS16550_FIFO_SIZE : 1;
+	u->credit = 0;
+	set(u, NS16550_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
+}
+
+/* Caller holds the lock. */
+static unsigned refresh_credit(struct ns16550 *u)
+{
+	if (!u->credit && (get(u, NS16550_LSR) & LSR_THRE)) {
+		u->credit = u->fifo;
+		u->stalled = false;
+	}
+	return u->credit;
+}
+
+/* Caller holds the lock. */
+static bool try_put(struct ns16550 *u, u8 byte)
+{
+	if (!refresh_credit(u))
+		return false;
+	u->credit--;
+	set(u, NS16550_DATA, byte);
+	return true;
+}
+
+size_t ns16550_room(struct ns16550 *u)
+{
+	size_t n;
+
+	if (READ_ONCE(u->busy))
+		return 0;
+	spin_lock(&u->lock);
+	n = refresh_credit(u);
+	spin_unlock(&u->lock);
+	return n;
+}
+
+bool ns16550_put(struct ns16550 *u, u8 byte)
+{
+	bool done;
+
+	if (READ_ONCE(u->busy))
+		return false;
+	spin_lock(&u->lock);
+	done = try_put(u, byte);
+	spin_unlock(&u->lock);
+	return done;
+}
+
+int ns16550_get(struct ns16550 *u)
+{
+	int c = -1;
+	u8 lsr;
+
+	spin_lock(&u->lock);
+	lsr = get(u, NS16550_LSR);
+	/* All ones: the device is gone. */
+	if (lsr != 0xff && (lsr & LSR_DR))
+		c = get(u, NS16550_DATA);
+	spin_unlock(&u->lock);
+	return c;
+}
+
+void ns16550_set_irqs(struct ns16550 *u, bool rx, bool tx)
+{
+	u8 ier = (rx ? IER_RX : 0) | (tx ? IER_TX : 0);
+
+	spin_lock(&u->lock);
+	if (ier != u->ier) {
+		u->ier = ier;
+		set(u, NS16550_IER, ier);
+	}
+	spin_unlock(&u->lock);
+}
+
+unsigned ns16550_pending(struct ns16550 *u)
+{
+	unsigned wants = 0;
+	u8 iir;
+
+	spin_lock(&u->lock);
+	iir = get(u, NS16550_IIR);
+	if (!(iir & IIR_NONE)) {
+		switch (iir & IIR_ID) {
+		case IIR_ID_THRE: /* taken back by this read */
+			wants = NS16550_WANTS_TX;
+			break;
+		case IIR_ID_LSR:
+			(void)get(u, NS16550_LSR);
+			break;
+		case IIR_ID_MSR:
+			(void)get(u, NS16550_MSR);
+			break;
+		default: /* data, or data and a pause */
+			wants = NS16550_WANTS_RX;
+		}
+	}
+	spin_unlock(&u->lock);
+	return wants;
+}
+
+/* The lock is held for one byte only, so that nobody waits for it as long as for a line. */
+static void put_polled(struct ns16550 *u, u8 byte)
+{
+	bool locked = lock_bounded(u), done = try_put(u, byte), stalled = u->stalled;
+
+	unlock(u, locked);
+	if (done || stalled)
+		return;
+	done = wait_status(u, LSR_THRE);
+	locked = lock_bounded(u);
+	if (!done)
+		u->stalled = true;
+	else
+		(void)try_put(u, byte);
+	unlock(u, locked);
+}
+
+void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
+{
+	WRITE_ONCE(u->busy, true);
+	for (; n; n--, s++) {
+		if (*s == '\n')
+			put_polled(u, '\r');
+		put_polled(u, (u8)*s);
+	}
+	WRITE_ONCE(u->busy, false);
+}
+
+void ns16550_wait_empty(struct ns16550 *u)
+{
+	if (!u->stalled)
+		(void)wait_status(u, LSR_TEMT);
+}

@@ -1,0 +1,94 @@
+#include "arch/x86/tsc.h"
+
+#include "arch/x86/pio.h"
+#include "core/log.h"
+#include "core/time.h"
+
+#define PIT_HZ	       1193182ull
+#define PIT_COUNT      11932 /* 10 ms */
+#define PIT_CH2	       0x42
+#define PIT_COMMAND    0x43
+#define PORT_SPEAKER   0x61
+#define PM_TIMER_HZ    3579545ull
+#define PM_TIMER_COUNT 35795 /* 10 ms */
+#define PM_TIMER_MASK  0xffffffu
+#define MAX_POLLS      10000000u
+#define FALLBACK_HZ    1000000000ull /* wrong but usable where nothing can be measured */
+#define AGREE_PERCENT  1
+
+u64 tsc_hz_value;
+static const char *source = "nothing";
+
+/* 8254 channel 2, mode 0: its output (port 61H bit 5) rises after PIT_COUNT ticks. */
+static u64 measure_pit(void)
+{
+	u8 speaker = inb(PORT_SPEAKER);
+	u64 start, end;
+	unsigned polls = 0;
+
+	outb(PORT_SPEAKER, (u8)((speaker & ~2) | 1));
+	outb(PIT_COMMAND, 0xb0);
+	outb(PIT_CH2, PIT_COUNT & 0xff);
+	outb(PIT_CH2, PIT_COUNT >> 8);
+	start = tsc_read();
+	while (!(inb(PORT_SPEAKER) & 0x20) && polls < MAX_POLLS)
+		polls++;
+	end = tsc_read();
+	outb(PORT_SPEAKER, speaker);
+	/* Output high at once: there is no such timer. */
+	if (polls < 2 || polls == MAX_POLLS)
+		return 0;
+	return time_muldiv(end - start, PIT_HZ, PIT_COUNT);
+}
+
+static u64 measure_pm_timer(u16 port)
+{
+	u32 t0 = inl(port) & PM_TIMER_MASK, t = t0;
+	u64 start = tsc_read(), end;
+	unsigned polls = 0;
+
+	while (((t - t0) & PM_TIMER_MASK) < PM_TIMER_COUNT && polls++ < MAX_POLLS)
+		t = inl(port) & PM_TIMER_MASK;
+	end = tsc_read();
+	if (polls >= MAX_POLLS)
+		return 0;
+	return time_muldiv(end - start, PM_TIMER_HZ, (t - t0) & PM_TIMER_MASK);
+}
+
+/* SDM vol. 3 19.7.3: crystal frequency times EBX/EAX. */
+static u64 from_cpuid(void)
+{
+	struct cpuid_regs r;
+
+	if (cpu_features.max_leaf < 0x15)
+		return 0;
+	r = cpuid(0x15, 0);
+	return r.eax && r.ebx && r.ecx ? time_muldiv(r.ecx, r.ebx, r.eax) : 0;
+}
+
+void tsc_calibrate(u16 pm_timer)
+{
+	u64 measured = pm_timer ? measure_pm_timer(pm_timer) : 0, stated = from_cpuid();
+
+	source = "ACPI PM timer";
+	if (!measured) {
+		measured = measure_pit();
+		source = "8254";
+	}
+	tsc_hz_value = measured;
+	if (stated && (!measured || (stated > measured - measured * AGREE_PERCENT / 100 &&
+				     stated < measured + measured * AGREE_PERCENT / 100))) {
+		tsc_hz_value = stated;
+		source = "CPUID leaf 15H";
+	}
+	if (!tsc_hz_value) {
+		tsc_hz_value = FALLBACK_HZ;
+		source = "a guess";
+		log_warn("time: no timer to measure the TSC against; 1 GHz assumed");
+	}
+}
+
+const char *tsc_source(void)
+{
+	return source;
+}

@@ -1,0 +1,29 @@
+/* The time-stamp counter: reading, and its frequency. */
+#ifndef NEAP_ARCH_X86_TSC_H
+#define NEAP_ARCH_X86_TSC_H
+
+#include "arch/x86/cpu.h"
+
+static inline u64 tsc_read(void)
+{
+	return rdtsc();
+}
+
+/* Ticks per second; 0 before tsc_calibrate(). */
+extern u64 tsc_hz_value;
+static inline u64 tsc_hz(void)
+{
+	return tsc_hz_value;
+}
+
+/*
+ * Measures the TSC: against the ACPI PM timer when pm_timer is a port, else against the 8254. What
+ * CPUID leaf 15H says is taken where it agrees within a percent. Boot CPU, once; takes about 10 ms,
+ * bounded.
+ */
+void tsc_calibrate(u16 pm_timer);
+
+/* How it was found, for the boot report. */
+const char *tsc_source(void);
+
+#endif

@@ -1,0 +1,414 @@
+/* The VMX backend: vCPUs' VMCSs, and loading and running them. */
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
+#include "arch/x86/trap.h"
+#include "arch/x86/vmx/ept.h"
+#include "arch/x86/vmx/vmx_cpu.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+#include "core/log.h"
+#include "core/panic.h"
+#include "core/time.h"
+#include "hv/msr.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+#include "mm/host_map.h"
+#include "mm/phys.h"
+
+#define XAPIC_PAGE 0xfee00000ull
+#define PREEMPT_PERIOD_HZ \
+	1000 /* bounds how long a guest with interrupts off keeps host events waiting: 1 ms */
+#define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(17) /* #AC */ | BIT(VEC_MC))
+#define PASSTHROUGH_MAX	   16
+
+/* All ports exit: one pair of bitmaps of ones serves every VM. */
+static hpa_t io_bitmaps;
+static u32 last_vpid; /* atomic */
+
+static int probe(void)
+{
+	int err = vmx_caps_read();
+
+	if (err)
+		return err;
+	/* Two frames in a row: order 1. */
+	io_bitmaps = frame_alloc(1);
+	if (!io_bitmaps.v)
+		return -ENOMEM;
+	memset(phys_to_virt(io_bitmaps), 0xff, 2 * PAGE_SIZE);
+	return 0;
+}
+
+static void tdp_flush(struct vm *vm)
+{
+	vmx_invept(ept_pointer(vm->tdp.root));
+}
+
+/* The page behind the local APIC's address: never read or written, accesses to it exit by
+ * themselves. */
+static int vm_init(struct vm *vm)
+{
+	if (!vmx_caps.apic_access)
+		return 0;
+	vm->apic_access_page = frame_alloc_zeroed(0);
+	if (!vm->apic_access_page.v)
+		return -ENOMEM;
+	return ptab_map(&vm->tdp, XAPIC_PAGE, vm->apic_access_page, PAGE_SIZE, ept_ram_flags());
+}
+
+static void vm_fini(struct vm *vm)
+{
+	if (vm->apic_access_page.v)
+		frame_free(vm->apic_access_page, 0);
+}
+
+static void open_msr(u8 *bitmap, u32 msr, bool write)
+{
+	/* SDM vol. 3 25.6.9: four parts of 1 KiB: read low, read high, write low, write high. */
+	unsigned part = (msr >= 0xc0000000 ? 1024 : 0) + (write ? 2048 : 0);
+
+	bitmap[part + (msr & 0x1fff) / 8] &= (u8)~BIT(msr % 8);
+}
+
+static u8 *new_msr_bitmap(void)
+{
+	hpa_t a = frame_alloc(0);
+	u8 *bitmap;
+
+	if (!a.v)
+		return NULL;
+	bitmap = phys_to_virt(a);
+	memset(bitmap, 0xff, PAGE_SIZE);
+	for (const u32 *m = msr_passthrough; *m; m++) {
+		if ((*m == MSR_TSC_AUX && !vmx_caps.rdtscp) || (*m == MSR_PAT && !vmx_caps.pat))
+			continue;
+		open_msr(bitmap, *m, false);
+		open_msr(bitmap, *m, true);
+	}
+	open_msr(bitmap, MSR_TSC, false);
+	return bitmap;
+}
+
+static void write_host_state(struct vcpu *v)
+{
+	struct cpu *c = this_cpu();
+	struct desc_pointer idt;
+
+	__asm__ volatile("sidt %0" : "=m"(idt));
+	vmcs_write16(VMCS_HOST_CS_SEL, SEL_CODE);
+	vmcs_write16(VMCS_HOST_SS_SEL, SEL_DATA);
+	vmcs_write16(VMCS_HOST_DS_SEL, SEL_DATA);
+	vmcs_write16(VMCS_HOST_ES_SEL, SEL_DATA);
+	vmcs_write16(VMCS_HOST_FS_SEL, 0);
+	vmcs_write16(VMCS_HOST_GS_SEL, 0);
+	vmcs_write16(VMCS_HOST_TR_SEL, SEL_TSS);
+	vmcs_writen(VMCS_HOST_CR0, read_cr0());
+	vmcs_writen(VMCS_HOST_CR3, read_cr3());
+	vmcs_writen(VMCS_HOST_CR4, read_cr4());
+	vmcs_writen(VMCS_HOST_FS_BASE, 0);
+	vmcs_writen(VMCS_HOST_GS_BASE, (u64)c);
+	vmcs_writen(VMCS_HOST_TR_BASE, (u64)&c->desc.tss);
+	vmcs_writen(VMCS_HOST_GDTR_BASE, (u64)c->desc.gdt);
+	vmcs_writen(VMCS_HOST_IDTR_BASE, idt.base);
+	vmcs_write32(VMCS_HOST_SYSENTER_CS, 0);
+	vmcs_writen(VMCS_HOST_SYSENTER_ESP, 0);
+	vmcs_writen(VMCS_HOST_SYSENTER_EIP, 0);
+	vmcs_write64(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+	if (vmx_caps.pat)
+		vmcs_write64(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	vmcs_writen(VMCS_HOST_RIP, (u64)vmx_exit_entry);
+	vmcs_writen(VMCS_HOST_RSP, (u64)&v->regs + sizeof(v->regs));
+}
+
+static void write_controls(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	const struct vmx_caps *c = &vmx_caps;
+
+	x->primary = c->primary.used;
+	x->secondary = c->secondary.used;
+	vmcs_write32(VMCS_PIN_CONTROLS, c->pin.used);
+	vmcs_write32(VMCS_PRIMARY_CONTROLS, x->primary);
+	vmcs_write32(VMCS_SECONDARY_CONTROLS, x->secondary);
+	vmcs_write32(VMCS_EXIT_CONTROLS, c->exit.used);
+	vmcs_write32(VMCS_ENTRY_CONTROLS, c->entry.used);
+	vmcs_write32(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_TRAPPED);
+	vmcs_write32(VMCS_PF_ERROR_MASK, 0);
+	vmcs_write32(VMCS_PF_ERROR_MATCH, 0);
+	vmcs_write32(VMCS_CR3_TARGET_COUNT, 0);
+	vmcs_write32(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write32(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write32(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write64(VMCS_LINK, UINT64_MAX);
+	vmcs_write64(VMCS_IO_BITMAP_A, io_bitmaps.v);
+	vmcs_write64(VMCS_IO_BITMAP_B, io_bitmaps.v + PAGE_SIZE);
+	vmcs_write64(VMCS_MSR_BITMAP, virt_to_phys(x->msr_bitmap).v);
+	vmcs_write64(VMCS_EPT_POINTER, ept_pointer(v->vm->tdp.root));
+	vmcs_writen(VMCS_CR0_MASK, VMX_CR0_OWNED);
+	vmcs_writen(VMCS_CR4_MASK, ~vmx_guest_cr4_allowed(v));
+	vmcs_write64(VMCS_TSC_OFFSET, v->tsc_offset);
+}
+
+static void write_optional_controls(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	const struct vmx_caps *c = &vmx_caps;
+
+	if (c->vpid)
+		vmcs_write16(VMCS_VPID, x->vpid);
+	if (c->tpr_shadow) {
+		vmcs_write64(VMCS_VIRTUAL_APIC_PAGE, virt_to_phys(x->apic_page).v);
+		vmcs_write32(VMCS_TPR_THRESHOLD, 0);
+	}
+	if (c->apic_access)
+		vmcs_write64(VMCS_APIC_ACCESS_PAGE, v->vm->apic_access_page.v);
+	if (c->xsaves)
+		vmcs_write64(VMCS_XSS_EXIT_BITMAP, 0);
+	if (c->preempt_timer)
+		vmcs_write32(VMCS_PREEMPTION_TIMER,
+			     (u32)MAX((time_hz() / PREEMPT_PERIOD_HZ) >> c->preempt_shift, 1ull));
+}
+
+/* Registers in the order of msr_passthrough that VMCS entry and exit do not switch. */
+static bool in_vmcs(u32 msr)
+{
+	return msr == MSR_FS_BASE || msr == MSR_GS_BASE || msr == MSR_EFER || msr == MSR_PAT ||
+	       msr == MSR_SYSENTER_CS || msr == MSR_SYSENTER_ESP || msr == MSR_SYSENTER_EIP;
+}
+
+static bool switched_by_us(u32 msr)
+{
+	return !in_vmcs(msr) && (msr != MSR_TSC_AUX || cpu_features.rdtscp);
+}
+
+/* The area starts as XRSTOR of an all-initial state: FCW and MXCSR as after reset (SDM vol.
+ * 1 13.6). */
+static void *new_fpu(void)
+{
+	u8 *area = heap_alloc(MAX(cpu_features.xsave_size, 4096u));
+
+	if (area) {
+		*(u16 *)area = 0x37f;
+		*(u32 *)(area + 24) = 0x1f80;
+	}
+	return area;
+}
+
+static int vcpu_init(struct vcpu *v)
+{
+	struct vmx_vcpu *x = heap_alloc(sizeof(*x));
+
+	if (!x)
+		return -ENOMEM;
+	v->backend = x;
+	x->vmcs = vmx_alloc_region();
+	x->fpu = new_fpu();
+	x->msr_bitmap = new_msr_bitmap();
+	x->apic_page = v->lapic.regs;
+	if (!x->vmcs.v || !x->fpu || !x->msr_bitmap)
+		return -ENOMEM;
+	x->vpid = (u16)(atomic_fetch_add(&last_vpid, 1) + 1);
+	return 0;
+}
+
+static void vcpu_fini(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (!x)
+		return;
+	if (x->vmcs.v)
+		frame_free(x->vmcs, 0);
+	if (x->msr_bitmap)
+		frame_free(virt_to_phys(x->msr_bitmap), 0);
+	heap_free(x->fpu);
+	heap_free(x);
+	v->backend = NULL;
+}
+
+/* First use of a VMCS on its CPU: everything that stays as it is. */
+static void vcpu_reset(struct vcpu *v)
+{
+	write_controls(v);
+	write_optional_controls(v);
+	write_host_state(v);
+	vmx_reset(v);
+	vmx_update_apic_mode(v);
+	v->xcr0 = 1;
+	if (cpu_features.xsave)
+		xsetbv(0, v->xcr0);
+	if (vmx_caps.vpid)
+		vmx_invvpid(vmx_of(v)->vpid);
+}
+
+static void fpu_save(void *area)
+{
+	if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static void fpu_restore(const void *area)
+{
+	if (cpu_features.xsave)
+		__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/* All that the processor can hold is switched, whatever part of it the guest has enabled. */
+static void set_host_xcr0(void)
+{
+	if (cpu_features.xsave)
+		xsetbv(0, cpu_features.xcr0_mask & 0xe7);
+}
+
+/*
+ * A different VM's code may have trained the branch predictors on this CPU, and left data in the L1
+ * cache and the fill buffers: barriers where the processor has them (docs/security.md).
+ */
+static void predictor_barrier(void)
+{
+	if (cpu_features.ibpb)
+		wrmsr(MSR_PRED_CMD, 1);
+	if (cpu_features.flush_l1d)
+		wrmsr(MSR_FLUSH_CMD, 1);
+}
+
+static void load(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	unsigned i = 0;
+
+	if (!x->launched)
+		vmx_vmclear(x->vmcs);
+	vmx_vmptrld(x->vmcs);
+	predictor_barrier();
+	set_host_xcr0();
+	fpu_restore(x->fpu);
+	if (cpu_features.xsave)
+		xsetbv(0, v->xcr0 ? v->xcr0 : 1);
+	for (const u32 *m = msr_passthrough; *m; m++, i++) {
+		if (switched_by_us(*m))
+			wrmsr(*m, x->passthrough[i]);
+	}
+	write_dr0(x->dr[0]);
+	write_dr1(x->dr[1]);
+	write_dr2(x->dr[2]);
+	write_dr3(x->dr[3]);
+	write_dr6(x->dr6);
+	write_cr2(x->cr2);
+}
+_Static_assert(PASSTHROUGH_MAX == ARRAY_SIZE(((struct vmx_vcpu *)0)->passthrough),
+	       "one place each");
+
+static void unload(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	unsigned i = 0;
+
+	set_host_xcr0();
+	fpu_save(x->fpu);
+	for (const u32 *m = msr_passthrough; *m; m++, i++) {
+		if (switched_by_us(*m))
+			x->passthrough[i] = rdmsr(*m);
+	}
+	x->dr[0] = read_dr0();
+	x->dr[1] = read_dr1();
+	x->dr[2] = read_dr2();
+	x->dr[3] = read_dr3();
+	x->dr6 = read_dr6();
+	x->cr2 = read_cr2();
+}
+
+static void run(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (unlikely(vmx_enter(v, x->launched))) {
+		vmx_report_entry_failure(v, "VM entry was refused");
+		vm_kill(v, "VM entry failed with instruction error %u",
+			vmcs_read32(VMCS_INSTRUCTION_ERROR));
+		return;
+	}
+	x->launched = true;
+}
+
+static void update_tsc(struct vcpu *v)
+{
+	vmcs_write64(VMCS_TSC_OFFSET, v->tsc_offset);
+}
+
+static void set_cr2(struct vcpu *v, u64 cr2)
+{
+	(void)v;
+	write_cr2(cr2);
+}
+
+#define XMM_CASE(n)                                                                       \
+	case n:                                                                           \
+		if (write)                                                                \
+			__asm__ volatile("movdqu %0, %%xmm" #n : : "m"(*(u8(*)[16])p));   \
+		else                                                                      \
+			__asm__ volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])p)); \
+		break
+
+/* The guest's SSE registers are live: the hypervisor uses general registers only. */
+static void xmm(struct vcpu *v, unsigned index, u8 *p, bool write)
+{
+	(void)v;
+	switch (index) {
+		XMM_CASE(0);
+		XMM_CASE(1);
+		XMM_CASE(2);
+		XMM_CASE(3);
+		XMM_CASE(4);
+		XMM_CASE(5);
+		XMM_CASE(6);
+		XMM_CASE(7);
+		XMM_CASE(8);
+		XMM_CASE(9);
+		XMM_CASE(10);
+		XMM_CASE(11);
+		XMM_CASE(12);
+		XMM_CASE(13);
+		XMM_CASE(14);
+		XMM_CASE(15);
+	default:
+		break;
+	}
+}
+
+const struct backend_ops vmx_backend = {
+	.name = "VMX",
+	.probe = probe,
+	.print = vmx_caps_print,
+	.cpu_init = vmx_cpu_init,
+	.tdp_format = ept_format,
+	.tdp_ram_flags = ept_ram_flags,
+	.tdp_flush = tdp_flush,
+	.vm_init = vm_init,
+	.vm_fini = vm_fini,
+	.vcpu_init = vcpu_init,
+	.vcpu_fini = vcpu_fini,
+	.vcpu_reset = vcpu_reset,
+	.vcpu_set_start = vmx_set_start,
+	.vcpu_set_sipi = vmx_set_sipi,
+	.load = load,
+	.unload = unload,
+	.run = run,
+	.deliver_irq = vmx_deliver_irq,
+	.deliver_nmi = vmx_deliver_nmi,
+	.irq_deliverable = vmx_irq_deliverable,
+	.inject_exception = vmx_inject_exception,
+	.get_state = vmx_get_state,
+	.set_rip = vmx_set_rip,
+	.set_cr2 = set_cr2,
+	.xmm = xmm,
+	.update_tsc = update_tsc,
+	.update_apic_mode = vmx_update_apic_mode,
+	.exit_name = vmx_exit_name,
+};

@@ -1,0 +1,209 @@
+/* Events into the guest: exceptions, external interrupts, NMIs, and their repetition after an exit.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+
+#define INTR_VALID	BIT(31)
+#define INTR_ERROR_CODE BIT(11)
+#define INTR_TYPE_SHIFT 8
+#define TYPE_EXTERNAL	0u
+#define TYPE_NMI	2u
+#define TYPE_HARDWARE	3u
+#define TYPE_SOFT_INT	4u
+#define TYPE_PRIV_SOFT	5u
+#define TYPE_SOFT_EXC	6u
+#define BLOCK_STI	BIT(0)
+#define BLOCK_MOV_SS	BIT(1)
+#define BLOCK_NMI	BIT(3)
+
+static void write_event(u32 vector, u32 type, bool has_error, u32 error)
+{
+	if (has_error)
+		vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR, error);
+	vmcs_write32(VMCS_ENTRY_INTR_INFO, (u32)(INTR_VALID | (has_error ? INTR_ERROR_CODE : 0)) |
+						   type << INTR_TYPE_SHIFT | vector);
+}
+
+/* #DE, #TS, #NP, #SS, #GP: two of them in a row make a double fault (SDM vol. 3 table 6-5). */
+static bool is_contributory(u32 vector)
+{
+	return vector == VEC_DE || (vector >= 10 && vector <= VEC_GP);
+}
+
+static bool makes_double_fault(u32 first, u32 second)
+{
+	if (is_contributory(first))
+		return is_contributory(second);
+	return first == VEC_PF && (is_contributory(second) || second == VEC_PF);
+}
+
+void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	u32 first = x->vectoring;
+
+	x->vectoring = 0;
+	if ((first & INTR_VALID) && (first >> INTR_TYPE_SHIFT & 7) == TYPE_HARDWARE) {
+		if ((first & 0xff) == VEC_DF) {
+			vm_kill(v, "triple fault: exception %u while a double fault was delivered",
+				vector);
+			return;
+		}
+		if (makes_double_fault(first & 0xff, vector)) {
+			vector = VEC_DF;
+			has_error = true;
+			error = 0;
+		}
+	}
+	/* Real mode pushes no error codes. */
+	if (!(vmcs_readn(VMCS_GUEST_CR0) & CR0_PE))
+		has_error = false;
+	/* Faults set RF in the image that is pushed (SDM vol. 3 17.3.1.1). */
+	if (vector != VEC_DB)
+		vmcs_writen(VMCS_GUEST_RFLAGS, vmcs_readn(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	write_event(vector, TYPE_HARDWARE, has_error, error);
+}
+
+void vmx_save_vectoring(struct vcpu *v)
+{
+	vmx_of(v)->vectoring = vmcs_read32(VMCS_IDT_VECTORING_INFO);
+	if (!(vmx_of(v)->vectoring & INTR_VALID))
+		vmx_of(v)->vectoring = 0;
+}
+
+void vmx_requeue_vectoring(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	u32 info = x->vectoring, type = info >> INTR_TYPE_SHIFT & 7;
+
+	x->vectoring = 0;
+	if (type == TYPE_SOFT_INT || type == TYPE_PRIV_SOFT || type == TYPE_SOFT_EXC)
+		vmcs_write32(VMCS_ENTRY_INSTR_LEN, vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	/* SDM vol. 3 28.2.4: an interrupted NMI is repeated with blocking by NMI cleared. */
+	if (type == TYPE_NMI)
+		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & ~(u32)BLOCK_NMI);
+	if (info & INTR_ERROR_CODE)
+		vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR, vmcs_read32(VMCS_IDT_VECTORING_ERROR));
+	/* Bit 12 is undefined in the vectoring information and must be 0 at entry. */
+	vmcs_write32(VMCS_ENTRY_INTR_INFO, info & ~(u32)BIT(12));
+}
+
+static void update_primary(struct vmx_vcpu *x, u32 bit, bool on)
+{
+	x->primary = on ? x->primary | bit : x->primary & ~bit;
+	vmcs_write32(VMCS_PRIMARY_CONTROLS, x->primary);
+}
+
+void vmx_set_irq_window(struct vcpu *v, bool on)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (x->irq_window == on)
+		return;
+	x->irq_window = on;
+	update_primary(x, PRI_INTR_WINDOW, on);
+}
+
+void vmx_set_nmi_window(struct vcpu *v, bool on)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (x->nmi_window == on)
+		return;
+	x->nmi_window = on;
+	update_primary(x, vmx_caps.virtual_nmi ? PRI_NMI_WINDOW : PRI_INTR_WINDOW, on);
+}
+
+/* With virtual-interrupt delivery the processor delivers; it is told what is highest. */
+static void deliver_by_hardware(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	int irr;
+
+	lapic_sync_pir(&v->lapic);
+	if (v->lapic.tmr_changed)
+		vmx_update_eoi_bitmap(v);
+	irr = lapic_highest_irr(&v->lapic);
+	if (irr != x->rvi || irr >= 0) {
+		u16 status = vmcs_read16(VMCS_GUEST_INTR_STATUS);
+
+		vmcs_write16(VMCS_GUEST_INTR_STATUS,
+			     (u16)((status & 0xff00) | (irr < 0 ? 0 : irr)));
+		x->rvi = (s16)irr;
+	}
+}
+
+static void inject_external(struct vcpu *v, int pending)
+{
+	write_event(lapic_accept(&v->lapic, pending), TYPE_EXTERNAL, false, 0);
+}
+
+static void deliver_by_injection(struct vcpu *v)
+{
+	int pending = lapic_pending_vector(&v->lapic);
+
+	if (pending >= 0 && vmx_can_take_irq(v)) {
+		inject_external(v, pending);
+		pending = lapic_pending_vector(&v->lapic);
+	}
+	vmx_set_irq_window(v, pending >= 0);
+	/* Nothing deliverable, but something may be when the guest lowers its TPR. */
+	if (vmx_caps.tpr_shadow)
+		vmcs_write32(VMCS_TPR_THRESHOLD, pending >= 0 ? 0 : lapic_tpr_threshold(&v->lapic));
+}
+
+void vmx_deliver_irq(struct vcpu *v)
+{
+	bool extint;
+
+	if (!v->lapic.hw_delivery) {
+		deliver_by_injection(v);
+		return;
+	}
+	deliver_by_hardware(v);
+	/* The PIC's interrupts do not go through IRR. */
+	extint = lapic_extint_pending(&v->lapic);
+	if (extint && vmx_can_take_irq(v)) {
+		inject_external(v, LAPIC_EXTINT);
+		extint = lapic_extint_pending(&v->lapic);
+	}
+	vmx_set_irq_window(v, extint);
+}
+
+bool vmx_irq_deliverable(struct vcpu *v)
+{
+	int pending;
+
+	/* Under virtual-interrupt delivery IRR is the processor's while the guest runs, ours here.
+	 */
+	if (v->lapic.hw_delivery) {
+		lapic_sync_pir(&v->lapic);
+		pending = lapic_highest_irr(&v->lapic);
+		if (pending >= 0 && (pending & 0xf0) <= (lapic_ppr(&v->lapic) & 0xf0))
+			pending = -1;
+		if (pending < 0 && lapic_extint_pending(&v->lapic))
+			pending = LAPIC_EXTINT;
+	} else {
+		pending = lapic_pending_vector(&v->lapic);
+	}
+	return pending >= 0 && (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+}
+
+bool vmx_deliver_nmi(struct vcpu *v)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+	u32 shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	/* SDM vol. 3 27.3.1.5: no NMI may be injected in a shadow, nor while one is blocked. */
+	if ((shadow & (BLOCK_STI | BLOCK_MOV_SS | BLOCK_NMI)) ||
+	    (vmcs_read32(VMCS_ENTRY_INTR_INFO) & INTR_VALID)) {
+		vmx_set_nmi_window(v, true);
+		return false;
+	}
+	write_event(VEC_NMI, TYPE_NMI, false, 0);
+	if (x->nmi_window)
+		vmx_set_nmi_window(v, false);
+	return true;
+}

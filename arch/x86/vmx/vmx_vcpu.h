@@ -1,0 +1,104 @@
+/* What VMX keeps for a vCPU, shared by the files of this directory. */
+#ifndef NEAP_VMX_VMX_VCPU_H
+#define NEAP_VMX_VMX_VCPU_H
+
+#include "arch/x86/vmx/caps.h"
+#include "arch/x86/vmx/vmcs.h"
+#include "hv/backend.h"
+#include "hv/vm.h"
+
+struct vmx_vcpu {
+	hpa_t vmcs;
+	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
+	u8 *msr_bitmap;
+	void *fpu; /* XSAVE area while the vCPU is not loaded */
+	u16 vpid;
+	bool launched;
+	bool irq_window, nmi_window; /* asked for in the primary controls */
+	bool nmi_blocked_soft; /* without virtual NMIs: a guest's NMI handler may be running */
+	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
+	u32 secondary; /* secondary controls in force */
+	u32 primary;
+	s16 rvi; /* virtual-interrupt delivery: what RVI was set to last */
+	/* Values of registers that the guest owns while it is loaded. */
+	u64 passthrough[16];
+	u64 cr2, dr[4], dr6;
+};
+
+static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
+{
+	return vcpu->backend;
+}
+
+/* CR0 bits the guest cannot change without an exit; the same for CR4, from its CPUID. */
+#define VMX_CR0_OWNED (CR0_PG | CR0_NE | CR0_CD | CR0_NW)
+
+/* An exit's handler: true: enter the guest again at once. */
+bool vmx_exit_handle(struct vcpu *vcpu);
+
+/* vmx_entry.S: runs the guest until vmx_exit_handle() says false. Nonzero: VM entry itself was
+ * refused. */
+int vmx_enter(struct vcpu *vcpu, bool launched);
+extern char vmx_exit_entry[];
+
+/* --- vmx_state.c --- */
+void vmx_reset(struct vcpu *vcpu);
+void vmx_set_start(struct vcpu *vcpu, const struct start_state *state);
+void vmx_set_sipi(struct vcpu *vcpu, u8 vector);
+void vmx_get_state(struct vcpu *vcpu, struct guest_state *s);
+void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+/* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
+bool vmx_can_take_irq(struct vcpu *vcpu);
+
+/* --- vmx_event.c --- */
+void vmx_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
+void vmx_deliver_irq(struct vcpu *vcpu);
+bool vmx_deliver_nmi(struct vcpu *vcpu);
+bool vmx_irq_deliverable(struct vcpu *vcpu);
+void vmx_set_irq_window(struct vcpu *vcpu, bool on);
+void vmx_set_nmi_window(struct vcpu *vcpu, bool on);
+/* After an exit during event delivery: sees to it that the event is repeated at the next entry. */
+void vmx_save_vectoring(struct vcpu *vcpu);
+void vmx_requeue_vectoring(struct vcpu *vcpu);
+
+/* --- vmx_apic.c --- */
+void vmx_update_apic_mode(struct vcpu *vcpu);
+void vmx_update_eoi_bitmap(struct vcpu *vcpu);
+
+/* --- vmx_cr.c --- */
+bool vmx_exit_cr(struct vcpu *vcpu);
+/* CR4 bits this guest may set. */
+u64 vmx_guest_cr4_allowed(const struct vcpu *vcpu);
+
+/* --- vmx_check.c --- */
+/* Says in words which check of SDM vol. 3 chapter 27 the current VMCS fails, as far as it can be
+ * found. */
+void vmx_report_entry_failure(struct vcpu *vcpu, const char *what);
+
+/* --- vmx_exit.c --- */
+const char *vmx_exit_name(u32 reason);
+
+/* Moves RIP past the instruction that exited, ends interrupt shadows, and lets a single step trap.
+ */
+static inline void vmx_skip_instruction(struct vcpu *vcpu)
+{
+	u32 shadow;
+
+	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+	if (unlikely(shadow & 3))
+		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
+	/* SDM vol. 3 25.5.1: the trap of a single step is ours to leave pending (bit 14, BS). */
+	if (unlikely(vmcs_readn(VMCS_GUEST_RFLAGS) & BIT(8)))
+		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
+			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+}
+
+/* #GP(0) at the instruction that exited. */
+static inline bool vmx_inject_gp(struct vcpu *vcpu)
+{
+	vmx_inject_exception(vcpu, 13, true, 0);
+	return true;
+}
+
+#endif

@@ -1,0 +1,155 @@
+/* From the entry code to the manager: the order in which the machine comes up. */
+#include <errno.h>
+
+#include "arch/x86/acpi.h"
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/desc.h"
+#include "arch/x86/framebuffer.h"
+#include "arch/x86/host_ioapic.h"
+#include "arch/x86/panic_report.h"
+#include "arch/x86/power.h"
+#include "arch/x86/smp.h"
+#include "arch/x86/trap.h"
+#include "arch/x86/tsc.h"
+#include "arch/x86/uart.h"
+#include "arch/x86/vga_text.h"
+#include "arch/x86/wall_clock.h"
+#include "boot/boot_info.h"
+#include "boot/boot_report.h"
+#include "boot/multiboot2.h"
+#include "core/log.h"
+#include "core/panic.h"
+#include "core/sched.h"
+#include "core/timer_queue.h"
+#include "hv/backend.h"
+#include "hv/console.h"
+#include "hv/exit.h"
+#include "hv/manager.h"
+#include "mm/host_map.h"
+#include "mm/phys.h"
+
+#define IMAGE_VIRT 0xffffffff80000000ull
+#define INFO_MAX   MIB /* of the loader's information block that is looked at */
+
+extern char image_start[], image_end[];
+
+/* boot/entry.S calls this; arch/x86/switch.S goes on with the rest on a guarded stack. */
+void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc) __noreturn;
+void switch_to_stack(void *top, void (*fn)(void)) __noreturn;
+
+static void timer_irq(void *arg)
+{
+	(void)arg;
+	timer_run_expired();
+}
+
+/* A kick has done its work by having interrupted. */
+static void kick_irq(void *arg)
+{
+	(void)arg;
+}
+
+static void init_interrupts(void)
+{
+	apic_init(HPA(acpi_info.madt.lapic_address));
+	apic_init_cpu();
+	if (trap_set_irq_handler(VEC_TIMER, timer_irq, NULL) ||
+	    trap_set_irq_handler(VEC_KICK, kick_irq, NULL) ||
+	    trap_set_irq_handler(VEC_ERROR, kick_irq, NULL))
+		panic("boot: interrupt vectors are taken");
+	host_ioapic_init();
+}
+
+static void init_time(void)
+{
+	const struct acpi_gas *pm = &acpi_info.fadt.pm_timer;
+
+	tsc_calibrate(acpi_info.has_fadt && pm->space == ACPI_IO ? (u16)pm->address : 0);
+	apic_timer_calibrate();
+	wall_clock_init(acpi_info.fadt.century);
+}
+
+/* Each processor's last step before it idles, the boot processor's too. */
+static void cpu_ready(void)
+{
+	if (backend->cpu_init())
+		panic("boot: CPU %u cannot enter %s operation", this_cpu()->id, backend->name);
+}
+
+static void start_cpus(void)
+{
+	static u32 ids[ACPI_MAX_CPUS];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < acpi_info.madt.cpu_count; i++) {
+		if (acpi_info.madt.cpu[i].enabled)
+			ids[n++] = acpi_info.madt.cpu[i].apic_id;
+	}
+	smp_start_others(ids, n, cpu_ready);
+}
+
+/* Without virtualization there is nothing to run: the sentence is logged already; say it and stop. */
+static void select_backend(void)
+{
+	backend = &vmx_backend;
+	if (backend->probe() == 0)
+		return;
+	log_error("no virtual machine can be started on this machine");
+	log_info("exit status %u", BOOT_STATUS_NO_VIRTUALIZATION);
+	power_off();
+	cpu_halt_forever();
+}
+
+/* On the boot processor's own stack; ends as its idle thread. */
+static void hv_main(void)
+{
+	smp_init_boot_cpu();
+	host_uart_init(boot_info.cmdline, NULL);
+	if (acpi_init(boot_info.rsdp))
+		log_warn("acpi: no usable tables; one processor, COM1, no power-off");
+	if (vga_text_init(&boot_info.fb) && framebuffer_init(&boot_info.fb))
+		log_debug("screen: none");
+	if (acpi_info.serial.present)
+		host_uart_init(boot_info.cmdline, &acpi_info.serial);
+	power_init();
+	boot_report_machine();
+	init_interrupts();
+	init_time();
+	sched_init_cpu();
+	panic_set_exit_reporter(exit_print_trace);
+	boot_report_time();
+	select_backend();
+	cpu_ready();
+	start_cpus();
+	backend->print();
+	boot_report_ready();
+	console_init();
+	manager_start();
+	sched_idle();
+}
+
+void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc)
+{
+	int err = -EINVAL;
+	void *stack;
+
+	desc_init_idt();
+	cpu_detect();
+	cpu_init_control_registers();
+	boot_info.entry_tsc = tsc;
+	if (magic == MULTIBOOT2_MAGIC)
+		err = multiboot2_parse(phys_to_virt(HPA(info)), INFO_MAX, info, &boot_info);
+	boot_info.image_base = HPA((u64)image_start - IMAGE_VIRT + (u64)displacement);
+	boot_info.image_size = (u64)(image_end - image_start);
+	host_uart_early_init(boot_info.cmdline);
+	if (err)
+		panic("boot: the loader is not a multiboot2 one, or gives no memory map (magic 0x%x, "
+		      "error %d)",
+		      magic, -err);
+	host_map_init();
+	stack = kstack_alloc();
+	if (!stack)
+		panic("boot: no memory for a stack");
+	switch_to_stack(stack, hv_main);
+}

@@ -1,0 +1,60 @@
+/*
+ * Per-CPU data: one struct cpu each, reached through the GS base. Fields are the CPU's own unless
+ * said otherwise; statistics may be read by anyone.
+ */
+#ifndef NEAP_CORE_PERCPU_H
+#define NEAP_CORE_PERCPU_H
+
+#include "arch/x86/desc.h"
+#include "core/list.h"
+#include "core/spinlock.h"
+
+#define CPU_MAX 512
+
+struct thread;
+
+struct timer_queue {
+	struct spinlock lock;  /* guards timers and running; taken by other CPUs to cancel */
+	struct list timers;    /* by ascending deadline */
+	struct timer *running; /* the callback under way */
+	u64 programmed;	       /* deadline in the hardware; UINT64_MAX: none. Owner only */
+};
+
+struct runqueue {
+	struct spinlock lock; /* guards ready and the state of threads that belong here */
+	struct list ready;
+	u32 length;
+};
+
+struct cpu {
+	struct cpu *self; /* at offset 0: this_cpu() reads it through GS */
+	u32 id;		  /* 0 .. cpu_count() - 1 */
+	u32 apic_id;
+	struct thread *current;
+	struct thread *previous; /* who ran before the switch under way */
+	struct runqueue runqueue;
+	struct timer_queue timers;
+	struct thread *idle;
+	void *loaded_vcpu; /* whose state is in this CPU's registers; hv's */
+	void *backend;	   /* vmx's or svm's own */
+	bool online;	   /* release by the CPU, acquire by the boot CPU */
+	u64 irq_count, irq_unexpected, nmi_count;
+	struct cpu_desc desc;
+};
+
+/* CPUs that are up: 0 .. cpu_count() - 1. */
+extern struct cpu *cpu_table[CPU_MAX];
+u32 cpu_count(void);
+
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *c;
+
+	__asm__("movq %%gs:0, %0" : "=r"(c));
+	return c;
+}
+
+/* False until the boot CPU has its struct cpu. */
+bool percpu_ready(void);
+
+#endif

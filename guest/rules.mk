@@ -1,0 +1,44 @@
+# Guest programs: one multiboot ELF each, $(BUILD)/guest/NAME.elf, all of them by `make guests`.
+# Included by the Makefile, which sets BUILD, CC and DEPS (newlib in $(DEPS)/newlib-guest).
+GUEST_SOURCES := $(wildcard guest/*.c guest/bad/*.c)
+GUEST_LIB_SOURCES := $(wildcard guest/lib/*.c guest/lib/*.S)
+GUEST_ELFS := $(patsubst %.c,$(BUILD)/guest/%.elf,$(notdir $(GUEST_SOURCES)))
+GUEST_LIB_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(GUEST_LIB_SOURCES)))
+GUEST_NEWLIB := $(DEPS)/newlib-guest
+
+GUEST_CFLAGS = -std=gnu11 -O2 -g -ffreestanding -fno-pie -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -mno-red-zone -Wall -Wextra -Werror \
+	-Wshadow -Wstrict-prototypes -Wmissing-prototypes -MMD -MP -Iguest/lib \
+	-nostdinc -isystem $(GUEST_NEWLIB)/include -isystem $(shell $(CC) -print-file-name=include)
+GUEST_LDFLAGS = -nostdlib -static -Wl,-T,guest/lib/guest.lds -Wl,--build-id=none \
+	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
+
+.PHONY: guests
+guests: $(GUEST_ELFS)
+
+$(BUILD)/guest/%.o: guest/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+
+$(BUILD)/guest/%.o: guest/%.S
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+
+$(BUILD)/guest/libguest.a: $(GUEST_LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# Linked as ELF64 (kept as NAME.elf64, for gdb), then put into the ELF32 container that multiboot 1
+# loaders want.
+define GUEST_PROGRAM
+$(BUILD)/guest/$(notdir $(1)).elf64: $(BUILD)/$(1).o $(BUILD)/guest/libguest.a guest/lib/guest.lds
+	$$(CC) $$(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) \
+		$(GUEST_NEWLIB)/lib/libm.a $(GUEST_NEWLIB)/lib/libc.a -Wl,--end-group
+endef
+$(foreach s,$(GUEST_SOURCES),$(eval $(call GUEST_PROGRAM,$(basename $(s)))))
+
+$(BUILD)/guest/%.elf: $(BUILD)/guest/%.elf64
+	objcopy -S -O elf32-i386 $< $@
+
+.PRECIOUS: $(BUILD)/guest/%.elf64
+-include $(patsubst %.c,$(BUILD)/%.d,$(GUEST_SOURCES)) $(GUEST_LIB_OBJECTS:.o=.d)

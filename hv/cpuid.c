@@ -1,0 +1,329 @@
+#include "hv/cpuid.h"
+
+#include <string.h>
+
+#include "hv/dev/lapic.h"
+#include "hv/vcpu.h"
+#include "hv/vm.h"
+
+/* --- the policy: which of the host's feature bits a guest sees, and which it gets anyway --- */
+
+#define L1C_SSE3 BIT(0)
+#define L1C_OFFERED                                                                              \
+	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ |   \
+	 BIT(13) /* CMPXCHG16B */ | BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ |                  \
+	 BIT(20) /* SSE4.2 */ | BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | \
+	 BIT(26) /* XSAVE */ | BIT(28) /* AVX */ | BIT(29) /* F16C */ | BIT(30) /* RDRAND */)
+#define L1C_ALWAYS  (BIT(21) /* x2APIC */ | BIT(24) /* TSC deadline */ | BIT(31) /* hypervisor */)
+#define L1C_OSXSAVE BIT(27)
+#define L1D_OFFERED                                                                              \
+	(BIT(0) /* FPU */ | BIT(1) /* VME */ | BIT(2) /* DE */ | BIT(3) /* PSE */ |              \
+	 BIT(4) /* TSC */ | BIT(5) /* MSR */ | BIT(6) /* PAE */ | BIT(8) /* CMPXCHG8B */ |       \
+	 BIT(11) /* SYSENTER */ | BIT(13) /* PGE */ | BIT(15) /* CMOV */ | BIT(16) /* PAT */ |   \
+	 BIT(17) /* PSE-36 */ | BIT(19) /* CLFLUSH */ | BIT(23) /* MMX */ | BIT(24) /* FXSR */ | \
+	 BIT(25) /* SSE */ | BIT(26) /* SSE2 */ | BIT(27) /* self snoop */)
+#define L1D_ALWAYS                                                                      \
+	(BIT(7) /* MCE: handled, no banks */ | BIT(9) /* APIC */ | BIT(12) /* MTRR */ | \
+	 BIT(14) /* MCA */)
+#define L1D_HTT BIT(28)
+#define L7B_OFFERED                                                                               \
+	(BIT(0) /* FSGSBASE */ | BIT(3) /* BMI1 */ | BIT(5) /* AVX2 */ | BIT(7) /* SMEP */ |      \
+	 BIT(8) /* BMI2 */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ | BIT(16) /* AVX512F */ |  \
+	 BIT(17) /* AVX512DQ */ | BIT(18) /* RDSEED */ | BIT(19) /* ADX */ | BIT(20) /* SMAP */ | \
+	 BIT(21) /* AVX512IFMA */ | BIT(23) /* CLFLUSHOPT */ | BIT(24) /* CLWB */ |               \
+	 BIT(28) /* AVX512CD */ | BIT(29) /* SHA */ | BIT(30) /* AVX512BW */ |                    \
+	 BIT(31) /* AVX512VL */)
+#define L7B_ALWAYS  BIT(1) /* TSC_ADJUST */
+#define L7B_INVPCID BIT(10)
+#define L7C_OFFERED                                                                             \
+	(BIT(1) /* AVX512VBMI */ | BIT(2) /* UMIP */ | BIT(6) /* VBMI2 */ | BIT(8) /* GFNI */ | \
+	 BIT(9) /* VAES */ | BIT(10) /* VPCLMULQDQ */ | BIT(11) /* VNNI */ |                    \
+	 BIT(12) /* BITALG */ | BIT(14) /* VPOPCNTDQ */ | BIT(22) /* RDPID */)
+#define L7D_OFFERED   (BIT(4) /* FSRM */ | BIT(10) /* MD_CLEAR */)
+#define LDX1A_OFFERED (BIT(0) /* XSAVEOPT */ | BIT(1) /* XSAVEC */ | BIT(2) /* XGETBV 1 */ | BIT(3))
+#define LDX1A_XSAVES  BIT(3)
+#define E1C_OFFERED                                                    \
+	(BIT(0) /* LAHF */ | BIT(5) /* LZCNT */ | BIT(6) /* SSE4A */ | \
+	 BIT(7) /* misaligned SSE */ | BIT(8) /* PREFETCHW */)
+#define E1D_OFFERED                                                             \
+	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1 GiB pages */ | \
+	 BIT(27) /* RDTSCP */ | BIT(29) /* long mode */)
+#define E1D_AMD_SHARED 0x0183f3ffu /* AMD repeats these bits of leaf 1 EDX */
+#define E1D_RDTSCP     BIT(27)
+#define E8B_OFFERED    BIT(0)  /* CLZERO */
+#define XCR0_OFFERED   0xe7ull /* x87, SSE, AVX, AVX-512 */
+
+#define MAX_BASIC 0x16u
+#define MAX_EXT	  0x80000008u
+
+static struct cpuid_entry *add(struct cpuid_table *t, u32 leaf, u32 subleaf, struct cpuid_regs r)
+{
+	u8 *index = (leaf >= CPUID_EXT_BASE  ? t->ext
+		     : leaf >= CPUID_HV_BASE ? t->hv
+					     : t->basic) +
+		    leaf % CPUID_BASIC_LEAVES;
+	struct cpuid_entry *e = &t->entry[t->count];
+
+	if (t->count == CPUID_MAX_ENTRIES)
+		return &t->entry[CPUID_MAX_ENTRIES - 1];
+	*e = (struct cpuid_entry){ .r = r, .subleaf = subleaf };
+	if (*index)
+		t->entry[*index].more++;
+	else
+		*index = (u8)t->count;
+	t->count++;
+	return e;
+}
+
+static void leaf_0(struct cpuid_table *t)
+{
+	struct cpuid_regs r = cpuid(0, 0);
+
+	r.eax = t->max_basic;
+	add(t, 0, 0, r);
+}
+
+static void leaf_1(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs r = cpuid(1, 0);
+
+	r.ebx = (r.ebx & 0xff00) | MIN(l->cpus, 255u) << 16;
+	r.ecx = (u32)((r.ecx & L1C_OFFERED) | L1C_ALWAYS);
+	r.edx = (u32)((r.edx & L1D_OFFERED) | L1D_ALWAYS | (l->cpus > 1 ? L1D_HTT : 0));
+	if (!l->invpcid)
+		r.ecx &= ~(u32)BIT(17);
+	add(t, 1, 0, r)->dynamic = CPUID_LEAF1;
+}
+
+/* Cache parameters of the host, with the sharing cut down to one thread: a vCPU stands alone. */
+static void leaf_4(struct cpuid_table *t)
+{
+	for (u32 i = 0; i < 8; i++) {
+		struct cpuid_regs r = cpuid(4, i);
+
+		if (!(r.eax & 0x1f))
+			break;
+		r.eax &= 0x3fff;
+		add(t, 4, i, r);
+	}
+}
+
+static void leaf_7(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs r = cpuid(7, 0);
+
+	if (cpu_features.max_leaf < 7)
+		r = (struct cpuid_regs){ 0, 0, 0, 0 };
+	r.eax = 0;
+	r.ebx = (u32)((r.ebx & L7B_OFFERED) | L7B_ALWAYS);
+	if (!l->invpcid)
+		r.ebx &= ~(u32)L7B_INVPCID;
+	r.ecx &= (u32)L7C_OFFERED;
+	r.edx &= (u32)L7D_OFFERED;
+	add(t, 7, 0, r)->dynamic = CPUID_LEAF7;
+}
+
+static void leaf_b(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	/* One thread a core, all cores in one package (SDM vol. 2, CPUID leaf 0BH). */
+	unsigned bits = 0;
+
+	while ((1u << bits) < l->cpus)
+		bits++;
+	add(t, 0xb, 0, (struct cpuid_regs){ 0, 1, 0x100, 0 })->dynamic = CPUID_TOPOLOGY;
+	add(t, 0xb, 1, (struct cpuid_regs){ bits, l->cpus, 0x201, 0 })->dynamic = CPUID_TOPOLOGY;
+}
+
+static void leaf_d(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs r = cpuid(0xd, 0);
+	u64 mask = cpu_features.xcr0_mask & XCR0_OFFERED;
+
+	if (!cpu_features.xsave)
+		return;
+	r.eax = (u32)mask;
+	r.edx = 0;
+	r.ecx = 576;
+	for (u32 i = 2; i < 32; i++) {
+		struct cpuid_regs s = cpuid(0xd, i);
+
+		if (mask & BIT(i))
+			r.ecx = MAX(r.ecx, s.eax + s.ebx);
+	}
+	add(t, 0xd, 0, r)->dynamic = CPUID_XSTATE;
+	r = cpuid(0xd, 1);
+	r.eax &= (u32)LDX1A_OFFERED;
+	if (!l->xsaves)
+		r.eax &= ~(u32)LDX1A_XSAVES;
+	add(t, 0xd, 1, (struct cpuid_regs){ r.eax, r.ebx, 0, 0 })->dynamic = CPUID_XSTATE;
+	for (u32 i = 2; i < 32; i++) {
+		if (mask & BIT(i))
+			add(t, 0xd, i, cpuid(0xd, i));
+	}
+}
+
+/* The TSC's frequency, stated: the guest need not measure it (SDM vol. 2, leaves 15H and 16H). */
+static void leaf_15_16(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	u32 mhz = (u32)(l->tsc_hz / 1000000);
+
+	/* Crystal = the local APIC timer's clock; ratio in units that keep the TSC exact to 1 kHz.
+	 */
+	add(t, 0x15, 0,
+	    (struct cpuid_regs){ LAPIC_TIMER_HZ / 1000, (u32)(l->tsc_hz / 1000), LAPIC_TIMER_HZ,
+				 0 });
+	add(t, 0x16, 0, (struct cpuid_regs){ mhz, mhz, 100, 0 });
+}
+
+static void leaves_hypervisor(struct cpuid_table *t)
+{
+	struct cpuid_regs r = { CPUID_HV_BASE, 0, 0, 0 };
+
+	memcpy(&r.ebx, "Neap", 4);
+	memcpy(&r.ecx, "Neap", 4);
+	memcpy(&r.edx, "Neap", 4);
+	add(t, CPUID_HV_BASE, 0, r);
+}
+
+static void leaves_extended(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs r = cpuid(0x80000001, 0);
+
+	add(t, CPUID_EXT_BASE, 0, (struct cpuid_regs){ t->max_ext, 0, 0, 0 });
+	r.ebx = 0;
+	r.ecx &= (u32)E1C_OFFERED;
+	r.edx &= (u32)(E1D_OFFERED | (cpu_features.amd ? E1D_AMD_SHARED : 0));
+	if (!l->rdtscp)
+		r.edx &= ~(u32)E1D_RDTSCP;
+	add(t, 0x80000001, 0, r);
+	for (u32 leaf = 0x80000002; leaf <= 0x80000006; leaf++) {
+		if (leaf <= cpu_features.max_ext_leaf)
+			add(t, leaf, 0, cpuid(leaf, 0));
+	}
+	/* Invariant TSC: vCPUs do not lose ticks, offsets are fixed. */
+	add(t, 0x80000007, 0, (struct cpuid_regs){ 0, 0, 0, BIT(8) });
+	r = cpuid(0x80000008, 0);
+	r.eax = cpu_features.phys_bits | (u32)cpu_features.virt_bits << 8;
+	add(t, 0x80000008, 0, (struct cpuid_regs){ r.eax, r.ebx & (u32)E8B_OFFERED, 0, 0 });
+}
+
+void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	memset(t, 0, sizeof(*t));
+	t->count = 1;
+	t->max_basic = MAX_BASIC;
+	t->max_ext = MAX_EXT;
+	leaf_0(t);
+	leaf_1(t, l);
+	if (cpu_features.max_leaf >= 2)
+		add(t, 2, 0, cpuid(2, 0));
+	if (cpu_features.max_leaf >= 4 && cpu_features.intel)
+		leaf_4(t);
+	/* No power states, no performance counters: leaves 5, 6, 0xa and the gaps answer zero. */
+	leaf_7(t, l);
+	leaf_b(t, l);
+	leaf_d(t, l);
+	leaf_15_16(t, l);
+	leaves_hypervisor(t);
+	leaves_extended(t, l);
+}
+
+static const struct cpuid_entry *find_leaf(const struct cpuid_table *t, u32 leaf)
+{
+	if (likely(leaf < CPUID_BASIC_LEAVES))
+		return &t->entry[t->basic[leaf]];
+	if (leaf - CPUID_EXT_BASE < CPUID_BASIC_LEAVES)
+		return &t->entry[t->ext[leaf - CPUID_EXT_BASE]];
+	if (leaf - CPUID_HV_BASE < CPUID_BASIC_LEAVES)
+		return &t->entry[t->hv[leaf - CPUID_HV_BASE]];
+	return &t->entry[0];
+}
+
+/* A leaf with several entries; a subleaf it does not have answers zero. */
+static const struct cpuid_entry *find_subleaf(const struct cpuid_table *t,
+					      const struct cpuid_entry *e, u32 subleaf)
+{
+	for (const struct cpuid_entry *s = e; s <= e + e->more; s++) {
+		if (s->subleaf == subleaf)
+			return s;
+	}
+	return &t->entry[0];
+}
+
+/* What XSAVE needs for the features switched on (SDM vol. 1 13.2), compacted or not. */
+static u32 xsave_size(const struct cpuid_table *t, u64 features, bool compacted)
+{
+	u32 size = 576;
+
+	for (u32 i = 2; i < 32; i++) {
+		const struct cpuid_entry *s;
+
+		if (!(features & BIT(i)))
+			continue;
+		s = find_subleaf(t, &t->entry[t->basic[0xd]], i);
+		if (compacted)
+			size = ((s->r.ecx & 2) ? ALIGN_UP(size, 64u) : size) + s->r.eax;
+		else
+			size = MAX(size, s->r.ebx + s->r.eax);
+	}
+	return size;
+}
+
+static void fix_dynamic(struct vcpu *vcpu, const struct cpuid_entry *e, u32 subleaf,
+			u64 (*guest_cr4)(void))
+{
+	const struct cpuid_table *t = &vcpu->vm->cpuid;
+	u64 *r = vcpu->regs.r;
+	u32 id = vcpu->lapic.config.apic_id;
+
+	switch (e->dynamic) {
+	case CPUID_LEAF1:
+		r[REG_RBX] |= (u64)(id & 0xff) << 24;
+		r[REG_RCX] |= (guest_cr4() & CR4_OSXSAVE) ? L1C_OSXSAVE : 0;
+		break;
+	case CPUID_LEAF7:
+		r[REG_RCX] |= (guest_cr4() & CR4_PKE) ? BIT(4) : 0;
+		break;
+	case CPUID_TOPOLOGY:
+		r[REG_RDX] = id;
+		break;
+	case CPUID_XSTATE:
+		r[REG_RBX] = xsave_size(t, vcpu->xcr0 | (subleaf ? vcpu->xss : 0), subleaf == 1);
+		break;
+	default:
+		break;
+	}
+}
+
+void cpuid_emulate(struct vcpu *vcpu, u64 (*guest_cr4)(void))
+{
+	const struct cpuid_table *t = &vcpu->vm->cpuid;
+	u64 *r = vcpu->regs.r;
+	u32 leaf = (u32)r[REG_RAX], subleaf = (u32)r[REG_RCX];
+	const struct cpuid_entry *e = find_leaf(t, leaf);
+
+	if (unlikely(e->more))
+		e = find_subleaf(t, e, subleaf);
+	r[REG_RAX] = e->r.eax;
+	r[REG_RBX] = e->r.ebx;
+	r[REG_RCX] = e->r.ecx;
+	r[REG_RDX] = e->r.edx;
+	if (e->dynamic)
+		fix_dynamic(vcpu, e, subleaf, guest_cr4);
+	/* Leaf 0BH beyond its levels returns the level asked for and the id (SDM vol. 2). */
+	if (unlikely(leaf == 0xb) && e == &t->entry[0]) {
+		r[REG_RCX] = subleaf & 0xff;
+		r[REG_RDX] = vcpu->lapic.config.apic_id;
+	}
+}
+
+bool cpuid_table_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg, u32 bits)
+{
+	const struct cpuid_entry *e = find_leaf(t, leaf);
+	const u32 *v;
+
+	if (e->more)
+		e = find_subleaf(t, e, subleaf);
+	v = &e->r.eax;
+	return (v[reg] & bits) == bits;
+}

@@ -1,0 +1,231 @@
+/* The local APIC: from what was posted to what interrupts the processor (SDM vol. 3 11.8). */
+#include "hv/dev/lapic.h"
+
+static bool lapic_test_bit(const struct lapic *l, unsigned bank, u8 vector)
+{
+	return l->regs[(bank + vector / 32) * 4] >> vector % 32 & 1;
+}
+
+static void lapic_set_bit(struct lapic *l, unsigned bank, u8 vector)
+{
+	l->regs[(bank + vector / 32) * 4] |= 1u << vector % 32;
+}
+
+static void lapic_clear_bit(struct lapic *l, unsigned bank, u8 vector)
+{
+	l->regs[(bank + vector / 32) * 4] &= ~(1u << vector % 32);
+}
+
+/* Two neighbouring registers of a bank: vectors 64*word to 64*word+63. */
+static force_inline u64 lapic_bank_word(const struct lapic *l, unsigned bank, unsigned word)
+{
+	const u32 *low = &l->regs[(bank + word * 2) * 4];
+
+	return (u64)low[4] << 32 | low[0];
+}
+
+static int lapic_bank_highest(const struct lapic *l, unsigned bank)
+{
+	for (unsigned word = 4; word-- > 0;) {
+		u64 bits = lapic_bank_word(l, bank, word);
+
+		if (bits)
+			return (int)(word * 64 + 63) - __builtin_clzll(bits);
+	}
+	return -1;
+}
+
+u64 lapic_tmr_word(const struct lapic *l, unsigned word)
+{
+	return lapic_bank_word(l, LAPIC_TMR, word);
+}
+
+static void lapic_set_trigger(struct lapic *l, unsigned reg, u32 bits, u32 level)
+{
+	u32 *tmr = &l->regs[(LAPIC_TMR + reg) * 4];
+	u32 value = (*tmr & ~bits) | (level & bits);
+
+	if (unlikely(value != *tmr)) {
+		*tmr = value;
+		l->tmr_changed = true;
+	}
+}
+
+void lapic_raise(struct lapic *l, u8 vector)
+{
+	lapic_set_trigger(l, vector / 32, 1u << vector % 32, 0);
+	lapic_set_bit(l, LAPIC_IRR, vector);
+	l->irr_hint = true;
+}
+
+void lapic_raise_notify(struct lapic *l, u8 vector)
+{
+	lapic_raise(l, vector);
+	l->config.ops->notify(l->config.ctx);
+}
+
+static void lapic_merge_posted(struct lapic *l)
+{
+	/* Pairs with the exchange in lapic_deliver(): what is posted after this notifies anew. */
+	atomic_xchg(&l->posted.on, 0);
+	for (unsigned i = 0; i < 8; i += 2) {
+		u64 bits, level;
+
+		if (!READ_ONCE(l->posted.pir[i / 2]))
+			continue;
+		bits = atomic_xchg(&l->posted.pir[i / 2], 0);
+		if (l->mode == LAPIC_MODE_DISABLED)
+			continue; /* sent before it was switched off */
+		level = READ_ONCE(l->posted.level[i / 2]);
+		lapic_set_trigger(l, i, (u32)bits, (u32)level);
+		lapic_set_trigger(l, i + 1, (u32)(bits >> 32), (u32)(level >> 32));
+		l->regs[(LAPIC_IRR + i) * 4] |= (u32)bits;
+		l->regs[(LAPIC_IRR + i + 1) * 4] |= (u32)(bits >> 32);
+		l->irr_hint = true;
+	}
+}
+
+void lapic_sync_pir(struct lapic *l)
+{
+	if (unlikely(READ_ONCE(l->events) & LAPIC_EVENT_TIMER)) {
+		atomic_fetch_and(&l->events, ~LAPIC_EVENT_TIMER);
+		lapic_timer_expired(l);
+	}
+	if (READ_ONCE(l->posted.on))
+		lapic_merge_posted(l);
+}
+
+int lapic_highest_irr(struct lapic *l)
+{
+	int vector;
+
+	if (!l->irr_hint)
+		return -1;
+	vector = lapic_bank_highest(l, LAPIC_IRR);
+	if (vector < 0)
+		l->irr_hint = l->hw_delivery;
+	return vector;
+}
+
+int lapic_highest_isr(struct lapic *l)
+{
+	int vector = l->isr_top;
+
+	if (likely(vector != LAPIC_ISR_UNKNOWN))
+		return vector;
+	vector = lapic_bank_highest(l, LAPIC_ISR);
+	if (!l->hw_delivery)
+		l->isr_top = vector;
+	return vector;
+}
+
+/* SDM vol. 3 11.8.3.1; with equal classes, TPR's sub-class as in the VMX chapter's 30.1.3. */
+u8 lapic_ppr(struct lapic *l)
+{
+	int isr = lapic_highest_isr(l);
+	u32 ppr = lapic_reg(l, LAPIC_TPR), in_service = isr < 0 ? 0 : (u32)isr & 0xf0;
+
+	if ((ppr & 0xf0) < in_service)
+		ppr = in_service;
+	lapic_set_reg(l, LAPIC_PPR, ppr);
+	return (u8)ppr;
+}
+
+bool lapic_accepts_extint(const struct lapic *l)
+{
+	return l->pic_open || (READ_ONCE(l->events) & LAPIC_EVENT_EXTINT);
+}
+
+bool lapic_extint_pending(struct lapic *l)
+{
+	return lapic_accepts_extint(l) && l->config.ops->extint_pending(l->config.ctx);
+}
+
+int lapic_pending_vector(struct lapic *l)
+{
+	int vector;
+
+	lapic_sync_pir(l);
+	if (unlikely(lapic_extint_pending(l)))
+		return LAPIC_EXTINT; /* it is not subject to priorities (11.8.3) */
+	vector = lapic_highest_irr(l);
+	if (vector < 0 || (vector & 0xf0) <= (lapic_ppr(l) & 0xf0))
+		return -1;
+	return vector;
+}
+
+static u8 lapic_accept_extint(struct lapic *l)
+{
+	u8 vector;
+
+	atomic_fetch_and(&l->events, ~LAPIC_EVENT_EXTINT);
+	vector = l->config.ops->extint_ack(l->config.ctx);
+	if (lapic_extint_pending(l))
+		l->config.ops->notify(l->config.ctx); /* the PIC has more, and tells only once */
+	return vector;
+}
+
+u8 lapic_accept(struct lapic *l, int pending)
+{
+	u8 vector = (u8)pending;
+
+	if (unlikely(pending == LAPIC_EXTINT))
+		return lapic_accept_extint(l);
+	if (unlikely(!lapic_test_bit(l, LAPIC_IRR, vector) ||
+		     (vector & 0xf0) <= (lapic_ppr(l) & 0xf0)))
+		return (u8)lapic_reg(l, LAPIC_SVR);
+	lapic_clear_bit(l, LAPIC_IRR, vector);
+	lapic_set_bit(l, LAPIC_ISR, vector);
+	l->isr_top = l->hw_delivery ? LAPIC_ISR_UNKNOWN : vector;
+	return vector;
+}
+
+void lapic_eoi_broadcast(struct lapic *l, u8 vector)
+{
+	if (unlikely(READ_ONCE(l->lint_remote_irr)) &&
+	    (u8)lapic_reg(l, LAPIC_LVT_LINT0) == vector) {
+		WRITE_ONCE(l->lint_remote_irr, 0);
+		lapic_recheck_lint0(l);
+	}
+	l->config.ops->eoi(l->config.ctx, vector);
+}
+
+void lapic_eoi(struct lapic *l)
+{
+	int vector = lapic_highest_isr(l);
+
+	if (unlikely(vector < 0))
+		return;
+	lapic_clear_bit(l, LAPIC_ISR, (u8)vector);
+	l->isr_top = LAPIC_ISR_UNKNOWN;
+	if (unlikely(lapic_test_bit(l, LAPIC_TMR, (u8)vector)))
+		lapic_eoi_broadcast(l, (u8)vector);
+	if (lapic_highest_irr(l) >= 0)
+		l->config.ops->notify(l->config.ctx);
+}
+
+void lapic_set_tpr(struct lapic *l, u8 tpr)
+{
+	u32 old = lapic_reg(l, LAPIC_TPR);
+
+	lapic_set_reg(l, LAPIC_TPR, tpr);
+	if (tpr < old && l->irr_hint)
+		l->config.ops->notify(l->config.ctx);
+}
+
+u8 lapic_tpr_threshold(struct lapic *l)
+{
+	int irr = lapic_highest_irr(l), isr = lapic_highest_isr(l);
+	u32 class = (u32)irr >> 4;
+
+	if (irr < 0 || class > lapic_cr8(l) || (isr >= 0 && class <= (u32)isr >> 4))
+		return 0;
+	return (u8) class;
+}
+
+void lapic_set_hw_delivery(struct lapic *l, bool on)
+{
+	l->hw_delivery = on;
+	l->irr_hint = true;
+	l->isr_top = LAPIC_ISR_UNKNOWN;
+}

@@ -1,0 +1,64 @@
+/*
+ * The 8254 interval timer: three counters at ports 0x40 to 0x43, fed with 1193182 Hz. Counter 0
+ * drives IRQ 0, counter 2 the speaker (hv/dev/port61.h).
+ */
+#ifndef NEAP_HV_DEV_PIT_H
+#define NEAP_HV_DEV_PIT_H
+
+#include "core/spinlock.h"
+#include "core/timer.h"
+#include "hv/dev/pit_channel.h"
+#include "hv/io_bus.h"
+#include "hv/irq_line.h"
+
+#define PIT_HZ	     1193182ull
+#define PIT_CHANNELS 3
+
+/*
+ * Interrupts of counter 0 come no closer than this, in clocks (50 us); a guest that programs a
+ * shorter period gets one interrupt for several periods. Counts and outputs stay exact.
+ */
+#define PIT_MIN_PERIOD 60
+
+struct pit_port {
+	bool write_high; /* two-byte mode: the next write is the high byte */
+	bool read_high;	 /* the same for reads of the live count */
+	u8 write_low;
+	u8 latched; /* bytes of the latched count still to be read */
+	u16 latch;
+	bool status_latched;
+	u8 status;
+};
+
+struct pit {
+	struct spinlock lock; /* guards all below but the timer's own fields */
+	struct pit_channel channel[PIT_CHANNELS];
+	struct pit_port port[PIT_CHANNELS];
+	u64 origin;  /* ticks at clock 0; constant */
+	u64 edge;    /* clock of the next interrupt, PIT_NEVER if none */
+	bool irq_on; /* level of IRQ 0 */
+	struct irq_line irq;
+	struct timer timer;
+};
+
+/*
+ * State as firmware leaves it: counter 0 in mode 3 with 65536 (18.2 Hz), counter 1 refreshing,
+ * counter 2 idle with its gate down. Arms a timer on this CPU.
+ */
+void pit_init(struct pit *pit, struct irq_line irq);
+
+/* Back to that state. */
+void pit_reset(struct pit *pit);
+
+/* Before the memory is freed, with all vCPUs stopped: waits for a timer callback under way. */
+void pit_fini(struct pit *pit);
+
+/* Registers ports 0x40 to 0x43. Errors of io_bus_add(). */
+int pit_attach(struct pit *pit, struct io_bus *pio) __must_check;
+
+/* For port 0x61: the gate of counter 2, its output, and the refresh signal (toggles each 15 us). */
+void pit_set_speaker_gate(struct pit *pit, bool gate);
+bool pit_speaker_out(struct pit *pit);
+bool pit_refresh(struct pit *pit);
+
+#endif

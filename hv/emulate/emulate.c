@@ -1,0 +1,191 @@
+/* Running one instruction: the decode cache, the table of instructions, and what ends them. */
+#include "hv/emulate/emu_internal.h"
+
+_Static_assert((EMU_CACHE_SIZE & (EMU_CACHE_SIZE - 1)) == 0 && EMU_CACHE_SIZE <= 256,
+	       "the cache is indexed by a few bits of a hash");
+_Static_assert(EMU_REP_MAX >= 1, "a REP makes progress");
+_Static_assert(EMU_CAS_TRIES >= 1, "a locked operation is tried");
+_Static_assert(EMU_MAX_BYTES < sizeof(((struct emu_ctx *)0)->bytes), "bytes fit the words");
+
+typedef enum emu_result (*emu_exec_fn)(struct emu_ctx *ctx, const struct emu_insn *insn);
+
+static const emu_exec_fn exec_table[EMU_OP_COUNT] = {
+	[EMU_OP_MOV] = emu_exec_mov,
+	[EMU_OP_MOVZX] = emu_exec_mov, /* reads are zero-extended */
+	[EMU_OP_MOVSX] = emu_exec_movsx,
+	[EMU_OP_MOVBE] = emu_exec_movbe,
+	[EMU_OP_XCHG] = emu_exec_xchg,
+	[EMU_OP_XADD] = emu_exec_xadd,
+	[EMU_OP_CMPXCHG] = emu_exec_cmpxchg,
+	[EMU_OP_CMPXCHG_PAIR] = emu_exec_cmpxchg_pair,
+	[EMU_OP_CMOVCC] = emu_exec_cmov,
+	[EMU_OP_SETCC] = emu_exec_setcc,
+	[EMU_OP_ADD] = emu_exec_binary,
+	[EMU_OP_OR] = emu_exec_binary,
+	[EMU_OP_ADC] = emu_exec_binary,
+	[EMU_OP_SBB] = emu_exec_binary,
+	[EMU_OP_AND] = emu_exec_binary,
+	[EMU_OP_SUB] = emu_exec_binary,
+	[EMU_OP_XOR] = emu_exec_binary,
+	[EMU_OP_CMP] = emu_exec_binary,
+	[EMU_OP_TEST] = emu_exec_binary,
+	[EMU_OP_SHL] = emu_exec_shift,
+	[EMU_OP_SHR] = emu_exec_shift,
+	[EMU_OP_SAR] = emu_exec_shift,
+	[EMU_OP_ROL] = emu_exec_shift,
+	[EMU_OP_ROR] = emu_exec_shift,
+	[EMU_OP_NOT] = emu_exec_unary,
+	[EMU_OP_NEG] = emu_exec_unary,
+	[EMU_OP_INC] = emu_exec_unary,
+	[EMU_OP_DEC] = emu_exec_unary,
+	[EMU_OP_BT] = emu_exec_bit,
+	[EMU_OP_BTS] = emu_exec_bit,
+	[EMU_OP_BTR] = emu_exec_bit,
+	[EMU_OP_BTC] = emu_exec_bit,
+	[EMU_OP_PUSH] = emu_exec_push,
+	[EMU_OP_POP] = emu_exec_pop,
+	[EMU_OP_CALL] = emu_exec_call,
+	[EMU_OP_JMP] = emu_exec_jmp,
+	[EMU_OP_RET] = emu_exec_ret,
+	[EMU_OP_MOVS] = emu_exec_string,
+	[EMU_OP_STOS] = emu_exec_string,
+	[EMU_OP_LODS] = emu_exec_string,
+	[EMU_OP_CMPS] = emu_exec_string,
+	[EMU_OP_SCAS] = emu_exec_string,
+	[EMU_OP_INS] = emu_exec_string,
+	[EMU_OP_OUTS] = emu_exec_string,
+	[EMU_OP_SSE_MOV] = emu_exec_sse,
+	[EMU_OP_SSE_LOW] = emu_exec_sse,
+	[EMU_OP_SSE_HIGH] = emu_exec_sse,
+};
+
+static inline struct emu_cache_entry *cache_slot(struct emu_cache *cache, u64 rip)
+{
+	/* Multiplicative hashing; any odd constant without structure will do. */
+	return &cache->entry[(rip * 0x9e3779b97f4a7c15ull >> 56) & (EMU_CACHE_SIZE - 1)];
+}
+
+/* The bytes past ctx->count are zeroes, which may match: hence the test of the length. */
+static inline bool cache_hit(const struct emu_ctx *ctx, const struct emu_cache_entry *e)
+{
+	u64 differ = ((ctx->word[0] ^ e->bytes[0]) & e->mask[0]) |
+		     ((ctx->word[1] ^ e->bytes[1]) & e->mask[1]);
+
+	return differ == 0 && e->mode == ctx->mode && e->insn.len <= ctx->count;
+}
+
+static void cache_fill(const struct emu_ctx *ctx, struct emu_cache_entry *e)
+{
+	unsigned low = MIN(e->insn.len, 8), high = e->insn.len - low;
+
+	e->mask[0] = emu_size_mask(low);
+	e->mask[1] = high ? emu_size_mask(high) : 0;
+	e->bytes[0] = ctx->word[0];
+	e->bytes[1] = ctx->word[1];
+	e->mode = ctx->mode;
+}
+
+static enum emu_result decode_cached(struct emu_ctx *ctx, struct emu_cache_entry *e)
+{
+	enum emu_result ret;
+
+	ctx->cache->misses++;
+	e->mode = 0;
+	ret = emu_decode(ctx, &e->insn);
+	if (ret == EMU_DONE)
+		cache_fill(ctx, e);
+	return ret;
+}
+
+static inline u64 following_rip(const struct emu_ctx *ctx, const struct emu_insn *insn)
+{
+	u64 rip = ctx->rip + insn->len;
+
+	return ctx->mode == EMU_MODE_64 ? rip : (u32)rip;
+}
+
+static enum emu_result run_decoded(struct emu_ctx *ctx, const struct emu_insn *insn)
+{
+	enum emu_result ret;
+
+	ctx->next_rip = following_rip(ctx, insn);
+	ctx->use_hint = ctx->hint_valid && (insn->flags & EMU_INSN_ONE_MEM);
+	ctx->seg_valid = 0;
+	ctx->tlb[0].page = 0;
+	ctx->tlb[1].page = 0;
+	ret = exec_table[insn->op](ctx, insn);
+	if (likely(ret == EMU_DONE)) {
+		ctx->rip = ctx->next_rip;
+		ctx->rflags &= ~FLAG_RF;
+	}
+	return ret;
+}
+
+/* Whether the operand needs no segment and no walk: 64-bit code, flat, and where the hint says. */
+static inline bool hint_suffices(const struct emu_ctx *ctx, const struct emu_insn *insn, bool load,
+				 unsigned size)
+{
+	u64 linear = emu_effective_address(ctx, insn), offset = linear & (PAGE_SIZE - 1);
+
+	return ctx->mode == EMU_MODE_64 && insn->seg < EMU_SEG_FS && !ctx->align_check &&
+	       ctx->hint_valid && (load || ctx->hint_write) &&
+	       ((ctx->hint_gpa.v ^ linear) & (PAGE_SIZE - 1)) == 0 && offset + size <= PAGE_SIZE;
+}
+
+/*
+ * The short way for what nearly all accesses of devices are: a MOV whose address the exit has told.
+ * It does what run_decoded() would, in a fifth of the instructions.
+ */
+static inline enum emu_result run_simple(struct emu_ctx *ctx, const struct emu_insn *insn)
+{
+	bool load = insn->src.kind == EMU_KIND_MEM;
+	unsigned size = load ? insn->src.size : insn->dst.size;
+	u64 value;
+	int ret;
+
+	ctx->next_rip = following_rip(ctx, insn);
+	if (unlikely(!hint_suffices(ctx, insn, load, size)))
+		return run_decoded(ctx, insn);
+	if (load) {
+		value = 0;
+		ret = ctx->ops->read(ctx, ctx->hint_gpa, &value, size);
+	} else {
+		value = insn->src.kind == EMU_KIND_IMM ? insn->imm : ctx->regs->r[insn->src.reg];
+		ret = ctx->ops->write(ctx, ctx->hint_gpa, &value, size);
+	}
+	if (unlikely(ret != 0))
+		return emu_access_result(ctx, ret);
+	if (load)
+		emu_reg_write(ctx, insn->dst.reg, insn->dst.size, value);
+	ctx->rip = ctx->next_rip;
+	ctx->rflags &= ~FLAG_RF;
+	return EMU_DONE;
+}
+
+static enum emu_result run_uncached(struct emu_ctx *ctx)
+{
+	struct emu_insn insn;
+	enum emu_result ret = emu_decode(ctx, &insn);
+
+	return ret == EMU_DONE ? run_decoded(ctx, &insn) : ret;
+}
+
+enum emu_result emu_run(struct emu_ctx *ctx)
+{
+	struct emu_cache_entry *e;
+	enum emu_result ret;
+
+	if (unlikely(ctx->count > EMU_MAX_BYTES))
+		ctx->count = EMU_MAX_BYTES;
+	if (unlikely(!ctx->cache))
+		return run_uncached(ctx);
+	e = cache_slot(ctx->cache, ctx->rip);
+	if (unlikely(!cache_hit(ctx, e))) {
+		ret = decode_cached(ctx, e);
+		if (ret != EMU_DONE)
+			return ret;
+	}
+	if (likely(e->insn.flags & EMU_INSN_SIMPLE))
+		return run_simple(ctx, &e->insn);
+	return run_decoded(ctx, &e->insn);
+}

@@ -1,0 +1,29 @@
+/*
+ * What exits have in common on both kinds of processor: the backends decode the exit and call
+ * these. All run on the vCPU's own thread with its state loaded; all are bounded.
+ */
+#ifndef NEAP_HV_EXIT_H
+#define NEAP_HV_EXIT_H
+
+#include "hv/vcpu.h"
+
+/* IN or OUT with the value in RAX. size 1, 2 or 4. */
+void exit_port_in(struct vcpu *vcpu, u16 port, unsigned size);
+void exit_port_out(struct vcpu *vcpu, u16 port, unsigned size);
+
+/* A hypercall by number in RAX; the result goes to RAX. */
+void exit_hypercall(struct vcpu *vcpu);
+
+/* XSETBV: 0, or -EINVAL: inject #GP(0). */
+int exit_xsetbv(struct vcpu *vcpu) __must_check;
+
+/* Prints the one-screen report of a dying guest. */
+void exit_report(struct vcpu *vcpu, const char *why);
+
+/* The last exits of the vCPU loaded on the calling CPU, for a panic. */
+void exit_print_trace(void);
+
+/* RAX of the answer to an unknown hypercall. */
+#define HYPERCALL_UNKNOWN ((u64)-1)
+
+#endif

@@ -1,0 +1,185 @@
+#include "hv/manifest_key.h"
+
+/* A constant's value in a message. */
+#define STR(x)	#x
+#define XSTR(x) STR(x)
+
+#define EXPECT_CPUS    "a number of CPUs from 1 to " XSTR(VM_MAX_CPUS)
+#define EXPECT_MEMORY  "a size from 1M to 1024G in steps of 4K, such as 512M or 2G"
+#define EXPECT_NAME    "the name of one boot module, at most 63 bytes"
+#define EXPECT_SWITCH  "on or off"
+#define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
+#define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
+
+/* The messages above spell these out. */
+_Static_assert(VM_MIN_MEMORY == MIB && VM_MAX_MEMORY == 1024 * GIB, "see EXPECT_MEMORY");
+_Static_assert(MODULE_NAME_MAX == 64 && VM_CMDLINE_MAX == 1024, "see EXPECT_NAME, EXPECT_LINE");
+_Static_assert(MODULE_NAME_MAX <= VM_CMDLINE_MAX, "a module's name can be its string");
+_Static_assert(VM_MAX_CPUS >= 1 && VM_MODULE_MAX >= 1, "limits must let something through");
+
+typedef const char *(*manifest_setter)(struct vm_config *vm, struct span value, struct span *bad);
+
+/* Takes the only word of a value; false when there are none or several. */
+static bool only_word(struct span value, struct span *word)
+{
+	*word = span_take_word(&value);
+	return word->n > 0 && word->s[0] != '#' && span_is_blank(value);
+}
+
+static const char *set_cpus(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	u64 n;
+
+	*bad = value;
+	if (!only_word(value, &word) || !span_number(word, VM_MAX_CPUS, &n) || n == 0)
+		return EXPECT_CPUS;
+	vm->cpus = (unsigned)n;
+	return NULL;
+}
+
+static unsigned suffix_shift(char c)
+{
+	switch (c) {
+	case 'k':
+	case 'K':
+		return 10;
+	case 'm':
+	case 'M':
+		return 20;
+	case 'g':
+	case 'G':
+		return 30;
+	default:
+		return 0;
+	}
+}
+
+static const char *set_memory(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	unsigned shift;
+	u64 n;
+
+	*bad = value;
+	if (!only_word(value, &word))
+		return EXPECT_MEMORY;
+	shift = suffix_shift(word.s[word.n - 1]);
+	if (shift)
+		word.n--;
+	if (!span_number(word, VM_MAX_MEMORY >> shift, &n))
+		return EXPECT_MEMORY;
+	n <<= shift;
+	if (n < VM_MIN_MEMORY || !IS_ALIGNED(n, PAGE_SIZE))
+		return EXPECT_MEMORY;
+	vm->memory = n;
+	return NULL;
+}
+
+static const char *set_name(char *to, struct span value, struct span *bad)
+{
+	struct span word;
+
+	*bad = value;
+	if (!only_word(value, &word) || !span_copy(word, to, MODULE_NAME_MAX))
+		return EXPECT_NAME;
+	return NULL;
+}
+
+static const char *set_kernel(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_name(vm->kernel, value, bad);
+}
+
+static const char *set_initrd(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_name(vm->initrd, value, bad);
+}
+
+static const char *set_cmdline(struct vm_config *vm, struct span value, struct span *bad)
+{
+	*bad = value;
+	if (!span_unquote(&value) || !span_copy(value, vm->cmdline, VM_CMDLINE_MAX))
+		return EXPECT_LINE;
+	return NULL;
+}
+
+static const char *set_module(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct vm_module_ref *ref;
+	struct span name, line = value;
+
+	*bad = value;
+	if (vm->module_count >= VM_MODULE_MAX)
+		return EXPECT_MODULES;
+	ref = &vm->module[vm->module_count];
+	name = span_take_word(&line);
+	if (name.n == 0 || name.s[0] == '#' || !span_copy(name, ref->name, sizeof(ref->name)))
+		return EXPECT_NAME;
+	if (line.n == 0)
+		line = name;
+	*bad = line;
+	if (!span_unquote(&line) || !span_copy(line, ref->cmdline, sizeof(ref->cmdline)))
+		return EXPECT_LINE;
+	vm->module_count++;
+	return NULL;
+}
+
+static const char *set_switch(bool *to, struct span value, struct span *bad)
+{
+	struct span word;
+	bool on;
+
+	*bad = value;
+	if (!only_word(value, &word))
+		return EXPECT_SWITCH;
+	on = span_equals(word, "on");
+	if (!on && !span_equals(word, "off"))
+		return EXPECT_SWITCH;
+	*to = on;
+	return NULL;
+}
+
+static const char *set_uart(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_switch(&vm->uart, value, bad);
+}
+
+static const char *set_debug_exit(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_switch(&vm->debug_exit, value, bad);
+}
+
+static const struct {
+	const char *name;
+	manifest_setter set;
+} keys[KEY_COUNT] = {
+	[KEY_CPUS] = { "cpus", set_cpus },
+	[KEY_MEMORY] = { "memory", set_memory },
+	[KEY_KERNEL] = { "kernel", set_kernel },
+	[KEY_INITRD] = { "initrd", set_initrd },
+	[KEY_CMDLINE] = { "cmdline", set_cmdline },
+	[KEY_MODULE] = { "module", set_module },
+	[KEY_UART] = { "uart", set_uart },
+	[KEY_DEBUG_EXIT] = { "debug_exit", set_debug_exit },
+};
+
+enum manifest_key manifest_find_key(struct span name)
+{
+	enum manifest_key key = KEY_CPUS;
+
+	while (key < KEY_COUNT && !span_equals(name, keys[key].name))
+		key++;
+	return key;
+}
+
+const char *manifest_key_name(enum manifest_key key)
+{
+	return keys[key].name;
+}
+
+const char *manifest_set_key(struct vm_config *vm, enum manifest_key key, struct span value,
+			     struct span *bad)
+{
+	return keys[key].set(vm, span_trim(value), bad);
+}

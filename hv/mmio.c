@@ -1,0 +1,331 @@
+#include "hv/mmio.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/cpu.h"
+#include "core/format.h"
+#include "core/log.h"
+#include "hv/backend.h"
+#include "hv/emulate/emulate.h"
+#include "hv/guest_mem.h"
+#include "hv/vm.h"
+
+#define LAPIC_PAGE 0xfee00ull /* gfn of the default APIC base */
+
+struct mmio_ctx {
+	struct emu_ctx emu; /* first: the emulator hands this back */
+	struct vcpu *vcpu;
+	struct guest_state state;
+	struct gva_mode mode;
+	u64 pdptes[4];
+};
+
+static struct mmio_ctx *ctx_of(struct emu_ctx *emu)
+{
+	return container_of(emu, struct mmio_ctx, emu);
+}
+
+/* --- the guest's page tables --- */
+
+static int read_pte(void *p, gpa_t gpa, void *buf, size_t size)
+{
+	struct mmio_ctx *c = p;
+	u64 left;
+	const void *ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
+
+	if (!ram)
+		return -EFAULT;
+	if (size == 8)
+		*(u64 *)buf = READ_ONCE(*(const u64 *)ram);
+	else
+		*(u32 *)buf = READ_ONCE(*(const u32 *)ram);
+	return 0;
+}
+
+static int cas_pte(void *p, gpa_t gpa, u64 old, u64 new, size_t size)
+{
+	struct mmio_ctx *c = p;
+	u64 left;
+	void *ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
+	u32 old32 = (u32)old;
+	bool done;
+
+	if (!ram)
+		return -EFAULT;
+	if (size == 8)
+		done = atomic_cmpxchg((u64 *)ram, &old, new);
+	else
+		done = atomic_cmpxchg((u32 *)ram, &old32, (u32)new);
+	return done ? 0 : -EAGAIN;
+}
+
+static const struct gva_ops walk_ops = { .read_pte = read_pte, .cas_pte = cas_pte };
+
+static int translate(struct emu_ctx *emu, u64 linear, unsigned access, gpa_t *gpa)
+{
+	struct mmio_ctx *c = ctx_of(emu);
+	struct gva_result r;
+	int err = gva_translate(&c->mode, &walk_ops, c, linear, access, &r, &emu->fault);
+
+	*gpa = r.gpa;
+	return err;
+}
+
+/* --- memory and devices --- */
+
+static bool is_lapic(const struct vcpu *v, gpa_t gpa)
+{
+	return gpa_to_gfn(gpa).v == LAPIC_PAGE && lapic_mode(&v->lapic) == LAPIC_MODE_XAPIC;
+}
+
+static void copy_ram(void *to, const void *from, unsigned size)
+{
+	switch (size) {
+	case 1:
+		*(u8 *)to = READ_ONCE(*(const u8 *)from);
+		break;
+	case 2:
+		*(u16 *)to = READ_ONCE(*(const u16 *)from);
+		break;
+	case 4:
+		*(u32 *)to = READ_ONCE(*(const u32 *)from);
+		break;
+	default:
+		*(u64 *)to = READ_ONCE(*(const u64 *)from);
+		break;
+	}
+}
+
+static int mem_read(struct emu_ctx *emu, gpa_t gpa, void *buf, unsigned size)
+{
+	struct vcpu *v = ctx_of(emu)->vcpu;
+	u64 left, value;
+	const void *ram = vm_mem_find(&v->vm->mem, gpa, &left);
+
+	if (ram) {
+		copy_ram(buf, ram, size);
+		return 0;
+	}
+	if (is_lapic(v, gpa))
+		value = lapic_mmio_read(&v->lapic, (u32)gpa.v & 0xfff, size);
+	else
+		value = io_bus_read(&v->vm->mmio, gpa.v, size);
+	memcpy(buf, &value, size);
+	return 0;
+}
+
+static int mem_write(struct emu_ctx *emu, gpa_t gpa, const void *buf, unsigned size)
+{
+	struct vcpu *v = ctx_of(emu)->vcpu;
+	u64 left, value = 0;
+	void *ram = vm_mem_find(&v->vm->mem, gpa, &left);
+
+	if (ram) {
+		copy_ram(ram, buf, size);
+		return 0;
+	}
+	memcpy(&value, buf, size);
+	if (is_lapic(v, gpa))
+		lapic_mmio_write(&v->lapic, (u32)gpa.v & 0xfff, size, value);
+	else
+		io_bus_write(&v->vm->mmio, gpa.v, size, value);
+	return 0;
+}
+
+static int mem_cas(struct emu_ctx *emu, gpa_t gpa, const void *old, const void *new, unsigned size)
+{
+	struct vcpu *v = ctx_of(emu)->vcpu;
+	u64 left, expected = 0, value = 0;
+	void *ram = vm_mem_find(&v->vm->mem, gpa, &left);
+	bool done;
+
+	if (!ram || size > 8)
+		return -EOPNOTSUPP;
+	memcpy(&expected, old, size);
+	memcpy(&value, new, size);
+	if (size == 1)
+		done = atomic_cmpxchg((u8 *)ram, (u8 *)&expected, (u8)value);
+	else if (size == 2)
+		done = atomic_cmpxchg((u16 *)ram, (u16 *)&expected, (u16)value);
+	else if (size == 4)
+		done = atomic_cmpxchg((u32 *)ram, (u32 *)&expected, (u32)value);
+	else
+		done = atomic_cmpxchg((u64 *)ram, &expected, value);
+	return done ? 0 : -EAGAIN;
+}
+
+static int pio_in(struct emu_ctx *emu, u16 port, unsigned size, u32 *value)
+{
+	*value = (u32)io_bus_read(&ctx_of(emu)->vcpu->vm->pio, port, size);
+	return 0;
+}
+
+static int pio_out(struct emu_ctx *emu, u16 port, unsigned size, u32 value)
+{
+	io_bus_write(&ctx_of(emu)->vcpu->vm->pio, port, size, value);
+	return 0;
+}
+
+/* --- registers --- */
+
+static void get_segment(struct emu_ctx *emu, enum emu_seg seg, struct emu_segment *out)
+{
+	const struct mmio_ctx *c = ctx_of(emu);
+	const struct guest_segment *s = &c->state.seg[seg];
+	bool code = s->ar & BIT(3);
+
+	*out = (struct emu_segment){ .base = s->base, .limit = s->limit, .selector = s->selector };
+	if (s->ar & SEG_AR_UNUSABLE)
+		return;
+	out->flags = (s->ar & SEG_AR_DB) ? EMU_SEG_BIG : 0;
+	/* The type field (SDM vol. 3 table 3-1): bit 1: data writable, code readable; bit 2: expand-down. */
+	if (code) {
+		out->flags |= (s->ar & BIT(1)) ? EMU_SEG_READABLE : 0;
+		return;
+	}
+	out->flags |= EMU_SEG_READABLE | ((s->ar & BIT(1)) ? EMU_SEG_WRITABLE : 0);
+	out->flags |= (s->ar & BIT(2)) ? EMU_SEG_DOWN : 0;
+}
+
+static void xmm_read(struct emu_ctx *emu, unsigned reg, u8 value[16])
+{
+	backend->xmm(ctx_of(emu)->vcpu, reg, value, false);
+}
+
+static void xmm_write(struct emu_ctx *emu, unsigned reg, const u8 value[16])
+{
+	u8 copy[16];
+
+	memcpy(copy, value, sizeof(copy));
+	backend->xmm(ctx_of(emu)->vcpu, reg, copy, true);
+}
+
+static const struct emu_ops ops = {
+	.translate = translate,
+	.read = mem_read,
+	.write = mem_write,
+	.cas = mem_cas,
+	.pio_in = pio_in,
+	.pio_out = pio_out,
+	.get_segment = get_segment,
+	.xmm_read = xmm_read,
+	.xmm_write = xmm_write,
+};
+
+/* --- one instruction --- */
+
+static enum emu_mode code_mode(const struct guest_state *s)
+{
+	u32 ar = s->seg[SEG_CS].ar;
+
+	if ((s->efer & EFER_LMA) && (ar & SEG_AR_L))
+		return EMU_MODE_64;
+	return (ar & SEG_AR_DB) ? EMU_MODE_32 : EMU_MODE_16;
+}
+
+static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
+{
+	const struct guest_state *s = &c->state;
+	struct emu_ctx *e = &c->emu;
+
+	c->mode = (struct gva_mode){
+		.cr0 = s->cr0,
+		.cr3 = s->cr3,
+		.cr4 = s->cr4,
+		.efer = s->efer,
+		.cpl = s->cpl,
+		.ac = s->rflags & BIT(18),
+		.no_1g = !cpu_features.gbpages,
+		.maxphyaddr = cpu_features.phys_bits,
+	};
+	e->ops = &ops;
+	e->cache = c->vcpu->emu_cache;
+	e->regs = &c->vcpu->regs;
+	e->regs->r[REG_RSP] = s->rsp;
+	e->rip = s->rip;
+	e->rflags = s->rflags;
+	e->mode = code_mode(s);
+	e->va_bits = 48;
+	e->align_check = s->cpl == 3 && (s->cr0 & CR0_AM) && (s->rflags & BIT(18));
+	e->hint_valid = hint->valid;
+	e->hint_write = hint->write;
+	e->hint_gpa = hint->gpa;
+	e->io_size = hint->io_size;
+}
+
+/* Part of the instruction from one page; returns how many bytes, 0 on a fault. */
+static unsigned fetch_part(struct mmio_ctx *c, u64 linear, u8 *to, unsigned n)
+{
+	gpa_t gpa;
+
+	n = MIN(n, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
+	if (translate(&c->emu, linear, GVA_FETCH, &gpa))
+		return 0;
+	if (guest_mem_read(c->vcpu->vm, gpa, to, n))
+		memset(to, 0xff, n); /* executing from where nobody answers */
+	return n;
+}
+
+/* True when at least the first byte could be fetched; else the fault is in emu.fault. */
+static bool fetch(struct mmio_ctx *c)
+{
+	struct emu_ctx *e = &c->emu;
+	u64 linear = e->rip + (e->mode == EMU_MODE_64 ? 0 : c->state.seg[SEG_CS].base);
+
+	if (e->mode != EMU_MODE_64)
+		linear = (u32)linear;
+	e->word[0] = e->word[1] = 0;
+	e->fetch_faulted = false;
+	e->count = (u8)fetch_part(c, linear, e->bytes, EMU_MAX_BYTES);
+	if (!e->count)
+		return false;
+	if (e->count < EMU_MAX_BYTES) {
+		unsigned more = fetch_part(c, linear + e->count, e->bytes + e->count,
+					   EMU_MAX_BYTES - e->count);
+
+		e->fetch_faulted = more == 0;
+		e->count = (u8)(e->count + more);
+	}
+	return true;
+}
+
+static void inject(struct vcpu *v, const struct guest_fault *f)
+{
+	if (f->vector == GUEST_PF)
+		backend->set_cr2(v, f->cr2);
+	backend->inject_exception(v, f->vector, f->has_error, f->error_code);
+}
+
+static void give_up(struct mmio_ctx *c, const struct mmio_hint *hint)
+{
+	const struct emu_ctx *e = &c->emu;
+	char bytes[3 * EMU_MAX_BYTES + 1] = "";
+
+	for (unsigned i = 0; i < e->count; i++)
+		format_string(bytes + 3 * i, 4, " %02x", e->bytes[i]);
+	vm_kill(c->vcpu, "cannot emulate the instruction%s at rip 0x%lx for address 0x%lx: %s", bytes,
+		c->state.rip, hint->gpa.v, e->why ? e->why : "not supported");
+}
+
+void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
+{
+	struct mmio_ctx c;
+	enum emu_result result;
+
+	c.vcpu = v;
+	backend->get_state(v, &c.state);
+	fill(&c, hint);
+	if (!fetch(&c)) {
+		inject(v, &c.emu.fault);
+		return;
+	}
+	result = emu_run(&c.emu);
+	if (result == EMU_UNHANDLED) {
+		give_up(&c, hint);
+		return;
+	}
+	backend->set_rip(v, c.emu.rip, c.emu.rflags, v->regs.r[REG_RSP]);
+	if (result == EMU_FAULT)
+		inject(v, &c.emu.fault);
+}

@@ -1,0 +1,264 @@
+#include "hv/vcpu.h"
+
+#include <errno.h>
+
+#include "core/atomic.h"
+#include "core/log.h"
+#include "core/panic.h"
+#include "core/percpu.h"
+#include "hv/backend.h"
+#include "hv/emulate/emulate.h"
+#include "hv/vm.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+#include "mm/host_map.h"
+#include "mm/phys.h"
+
+const struct backend_ops *backend;
+
+/* --- what the local APIC wants of its vCPU; any CPU --- */
+
+static void apic_notify(void *ctx)
+{
+	vcpu_post(ctx, VCPU_IRQ);
+}
+
+static void apic_nmi(void *ctx)
+{
+	vcpu_post(ctx, VCPU_NMI);
+}
+
+static void apic_init_request(void *ctx)
+{
+	vcpu_post(ctx, VCPU_INIT);
+}
+
+static void apic_sipi(void *ctx, u8 vector)
+{
+	struct vcpu *v = ctx;
+
+	/* Ordered before the post by its atomic OR; a second SIPI replaces the first, as on a PC. */
+	WRITE_ONCE(v->sipi_vector, vector);
+	vcpu_post(v, VCPU_SIPI);
+}
+
+static bool apic_extint_pending(void *ctx)
+{
+	const struct vcpu *v = ctx;
+
+	return pic_pending(&v->vm->board.pic);
+}
+
+static u8 apic_extint_ack(void *ctx)
+{
+	const struct vcpu *v = ctx;
+
+	return (u8)pic_ack(&v->vm->board.pic);
+}
+
+static void apic_eoi_broadcast(void *ctx, u8 vector)
+{
+	const struct vcpu *v = ctx;
+
+	ioapic_eoi(&v->vm->board.ioapic, vector);
+}
+
+static const struct lapic_ops apic_ops = {
+	.notify = apic_notify,
+	.nmi = apic_nmi,
+	.init = apic_init_request,
+	.sipi = apic_sipi,
+	.extint_pending = apic_extint_pending,
+	.extint_ack = apic_extint_ack,
+	.eoi = apic_eoi_broadcast,
+};
+
+/* --- life --- */
+
+static int init_apic(struct vcpu *v)
+{
+	hpa_t page = frame_alloc_zeroed(0);
+	struct lapic_config c = {
+		.apic_id = v->index,
+		.bsp = v->index == 0,
+		.has_x2apic = true,
+		.has_tsc_deadline = true,
+		.phys_bits = cpu_features.phys_bits,
+		.bus = &v->vm->apic_bus,
+		.ops = &apic_ops,
+		.ctx = v,
+	};
+
+	if (!page.v)
+		return -ENOMEM;
+	lapic_init(&v->lapic, phys_to_virt(page), &c);
+	return 0;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	backend->vcpu_fini(v);
+	if (v->lapic.regs) {
+		lapic_fini(&v->lapic);
+		frame_free(virt_to_phys(v->lapic.regs), 0);
+	}
+	heap_free(v->emu_cache);
+	if (v->thread.stack_top)
+		kstack_free(v->thread.stack_top);
+	heap_free(v);
+}
+
+int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
+{
+	struct vcpu *v = heap_alloc(sizeof(*v));
+	int err;
+
+	if (!v)
+		return -ENOMEM;
+	v->vm = vm;
+	v->index = index;
+	v->tsc_offset = vm->tsc_offset;
+	v->emu_cache = heap_alloc(sizeof(*v->emu_cache));
+	err = v->emu_cache ? init_apic(v) : -ENOMEM;
+	if (!err)
+		err = backend->vcpu_init(v);
+	if (!err)
+		err = vcpu_table_add(&vm->vcpus, index, v);
+	if (err) {
+		vcpu_destroy(v);
+		return err;
+	}
+	*out = v;
+	return 0;
+}
+
+/* --- the loop --- */
+
+void vcpu_halt(struct vcpu *v)
+{
+	v->activity = VCPU_HALTED;
+}
+
+/* Makes this vCPU's state the one in the processor's registers. */
+static void ensure_loaded(struct vcpu *v)
+{
+	struct cpu *c = this_cpu();
+
+	if (likely(c->loaded_vcpu == v))
+		return;
+	if (c->loaded_vcpu)
+		backend->unload(c->loaded_vcpu);
+	c->loaded_vcpu = v;
+	backend->load(v);
+}
+
+static void power_up(struct vcpu *v, const struct start_state *state)
+{
+	ensure_loaded(v);
+	backend->vcpu_reset(v);
+	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
+	if (state)
+		backend->vcpu_set_start(v, state);
+	v->activity = v->index == 0 ? VCPU_RUNNING : VCPU_WAIT_FOR_SIPI;
+}
+
+static bool take(struct vcpu *v, u32 bit)
+{
+	if (!(READ_ONCE(v->thread.pending) & bit))
+		return false;
+	/* Full barrier: what is posted after this is seen as a bit set again. */
+	atomic_fetch_and(&v->thread.pending, ~bit);
+	return true;
+}
+
+static void handle_init_sipi(struct vcpu *v)
+{
+	if (take(v, VCPU_INIT)) {
+		lapic_reset(&v->lapic, false);
+		backend->vcpu_reset(v);
+		v->activity = v->index == 0 ? VCPU_RUNNING : VCPU_WAIT_FOR_SIPI;
+	}
+	if (take(v, VCPU_SIPI) && v->activity == VCPU_WAIT_FOR_SIPI) {
+		backend->vcpu_set_sipi(v, READ_ONCE(v->sipi_vector));
+		v->activity = VCPU_RUNNING;
+	}
+}
+
+static void handle_interrupts(struct vcpu *v)
+{
+	if (take(v, VCPU_NMI) && v->activity != VCPU_WAIT_FOR_SIPI) {
+		v->activity = VCPU_RUNNING;
+		(void)backend->deliver_nmi(v);
+	}
+	if (take(v, VCPU_IRQ) && v->activity != VCPU_WAIT_FOR_SIPI) {
+		if (v->activity == VCPU_HALTED && backend->irq_deliverable(v))
+			v->activity = VCPU_RUNNING;
+		if (v->activity == VCPU_RUNNING)
+			backend->deliver_irq(v);
+	}
+}
+
+/* All pending work; false when the thread is to end. */
+static bool handle_pending(struct vcpu *v)
+{
+	u32 pending = READ_ONCE(v->thread.pending);
+
+	if (pending & VCPU_STOP)
+		return false;
+	if (pending & THREAD_RESCHED) {
+		sched_yield();
+		ensure_loaded(v);
+	}
+	if (pending & (VCPU_INIT | VCPU_SIPI))
+		handle_init_sipi(v);
+	if (pending & (VCPU_IRQ | VCPU_NMI))
+		handle_interrupts(v);
+	return true;
+}
+
+static void loop(struct vcpu *v)
+{
+	for (;;) {
+		while (READ_ONCE(v->thread.pending)) {
+			if (!handle_pending(v))
+				return;
+		}
+		if (v->activity == VCPU_RUNNING) {
+			backend->run(v);
+			continue;
+		}
+		sched_block(VCPU_WAKE);
+		ensure_loaded(v);
+		/* Something came up between HLT and here may be all there is to wake for. */
+		if (v->activity == VCPU_HALTED && backend->irq_deliverable(v))
+			vcpu_post(v, VCPU_IRQ);
+	}
+}
+
+static void thread_main(void *arg)
+{
+	struct vcpu *v = arg;
+	struct vm *vm = v->vm;
+
+	power_up(v, v->index == 0 ? &vm->start : NULL);
+	loop(v);
+	/* The state dies with the thread: nothing may unload it later into freed memory. */
+	if (this_cpu()->loaded_vcpu == v) {
+		backend->unload(v);
+		this_cpu()->loaded_vcpu = NULL;
+	}
+	vm_vcpu_ended(vm);
+}
+
+/* vCPUs are placed in turn, so that VMs spread over the processors. */
+static u32 next_cpu(void)
+{
+	static u32 last;
+
+	return atomic_fetch_add(&last, 1) % cpu_count();
+}
+
+int vcpu_start(struct vcpu *v)
+{
+	return sched_create(&v->thread, v->vm->config->name, next_cpu(), thread_main, v);
+}

@@ -1,0 +1,79 @@
+/* A virtual machine. */
+#ifndef NEAP_HV_VM_H
+#define NEAP_HV_VM_H
+
+#include "core/spinlock.h"
+#include "hv/config.h"
+#include "hv/console.h"
+#include "hv/cpuid.h"
+#include "hv/dev/apic_bus.h"
+#include "hv/dev/board.h"
+#include "hv/io_bus.h"
+#include "hv/load/memmap.h"
+#include "hv/start_state.h"
+#include "hv/vcpu_table.h"
+#include "hv/vm_mem.h"
+#include "mm/ptab.h"
+
+/* How a VM came to its end. */
+enum vm_end_kind { VM_END_POWER_OFF, VM_END_RESET, VM_END_DEBUG_EXIT, VM_END_KILLED };
+
+/* Exit statuses of Neap's own; those from the debug-exit port are odd, these are even. */
+#define VM_STATUS_KILLED      2
+#define VM_STATUS_NOT_STARTED 4
+
+enum vm_state { VM_BUILDING, VM_RUNNING, VM_STOPPING, VM_ENDED };
+
+struct vm {
+	struct vm_config *config;
+	u32 id;	   /* 1, 2, ... in the manifest's order */
+	u32 state; /* enum vm_state, atomic */
+	u32 exit_status;
+	enum vm_end_kind end_kind; /* these three: set by whoever moves state to VM_STOPPING */
+	const char *end_reason;	   /* static string */
+	struct start_state start; /* of the first vCPU */
+	struct vcpu_table vcpus;
+	u32 running_vcpus; /* atomic: threads not yet ended */
+	struct ptab tdp;
+	struct guest_memmap memmap;
+	struct vm_mem mem;
+	hpa_t apic_access_page; /* the backend's: a frame mapped where the local APICs are */
+	struct io_bus pio, mmio;
+	struct cpuid_table cpuid;
+	struct apic_bus apic_bus;
+	struct board board;
+	struct vm_console console;
+	u64 start_tsc;
+	u64 tsc_offset; /* every vCPU's at power-up: the guest's TSC starts at 0 */
+	struct list node; /* manager.c's list of ended VMs */
+};
+
+/*
+ * Builds a VM from its manifest section; config stays the caller's and must outlive the VM. Worker context. On error
+ * a line has been logged and nothing is left behind: -ENOENT (a module is missing), -ENOMEM, the loader's.
+ */
+int vm_create(struct vm_config *config, u32 id, struct vm **out) __must_check;
+
+/* Lets it run: its TSC starts from 0 here. Worker context, once. */
+void vm_start(struct vm *vm);
+
+/* Waits until every vCPU's thread has left its stack; the last is about to. Worker context. */
+void vm_wait_threads(struct vm *vm);
+
+/* Frees everything it had. All its vCPU threads have ended. Worker context. */
+void vm_destroy(struct vm *vm);
+
+/*
+ * Ends a VM: every vCPU leaves the guest and its thread ends. reason is a static string for the log. Any context;
+ * the first caller wins.
+ */
+void vm_stop(struct vm *vm, u32 status, enum vm_end_kind kind, const char *reason);
+
+/* A fatal condition of the guest on this vCPU: prints the report, then vm_stop(). vCPU's own
+ * thread. */
+void vm_kill(struct vcpu *vcpu, const char *fmt, ...) __printf(2, 3);
+
+/* The calls of vcpu.c at the end of a vCPU's thread: the last one ends the VM. */
+void vm_vcpu_ended(struct vm *vm);
+
+#endif

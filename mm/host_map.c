@@ -1,0 +1,415 @@
+#include "mm/host_map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/cpu.h"
+#include "boot/boot_info.h"
+#include "core/log.h"
+#include "core/panic.h"
+#include "core/spinlock.h"
+#include "mm/frame.h"
+#include "mm/phys.h"
+#include "mm/ptab.h"
+
+#define PTE_P	BIT(0)
+#define PTE_W	BIT(1)
+#define PTE_PWT BIT(3)
+#define PTE_PCD BIT(4)
+#define PTE_A	BIT(5)
+#define PTE_D	BIT(6)
+#define PTE_PS	BIT(7)
+#define PTE_G	BIT(8)
+#define PTE_NX	BIT(63)
+/* Accessed and dirty are preset: nobody looks at them, and the processor need not set them. */
+#define PTE_COMMON (PTE_P | PTE_A | PTE_D | PTE_G)
+
+#define DEVICE_BASE 0xffffa00000000000ull
+#define DEVICE_SIZE (64 * GIB)
+#define STACK_BASE  0xffffc00000000000ull
+#define STACK_SLOT  (KSTACK_SIZE + PAGE_SIZE)
+#define STACK_MAX   8192
+#define IMAGE_BASE  0xffffffff80000000ull
+#define LOW_MIB	    MIB
+#define BOOT_REACH  (4 * GIB) /* what the entry code mapped */
+
+extern char image_start[], text_end[], rodata_end[], image_end[];
+
+static struct ptab_fmt host_fmt = {
+	.name = "host",
+	.present = PTE_P,
+	.table_flags = PTE_P | PTE_W | PTE_A,
+	.large = PTE_PS,
+	.addr_mask = 0x000ffffffffff000ull,
+	.levels = 4,
+	.max_leaf_level = 2,
+};
+static struct ptab host;
+static u64 nx; /* PTE_NX where the processor has it */
+static u64 direct_top;
+static hpa_t trampoline;
+
+/* Guards device_next, stack_next and free_stacks. */
+static struct spinlock lock = SPINLOCK_INIT;
+static u64 device_next = DEVICE_BASE;
+static unsigned stack_next;
+static void *free_stacks; /* tops, linked through their last word */
+
+/* Until the frame allocator has all memory it lives on one early range, [early, early_end). */
+static u64 early, early_end;
+
+static bool overlaps(u64 a, u64 an, u64 b, u64 bn)
+{
+	return a < b + bn && b < a + an;
+}
+
+/* What boot loader and image occupy: the i-th such range, false past the last. */
+static bool boot_reserved(unsigned i, u64 *base, u64 *size)
+{
+	const struct boot_info *b = &boot_info;
+
+	if (i == 0) {
+		*base = 0;
+		*size = LOW_MIB;
+	} else if (i == 1) {
+		*base = b->image_base.v;
+		*size = b->image_size;
+	} else if (i == 2) {
+		*base = ALIGN_DOWN(b->rsdp.v, PAGE_SIZE);
+		*size = 2 * PAGE_SIZE;
+	} else if (i - 3 < b->module_count) {
+		*base = b->module[i - 3].base.v;
+		*size = b->module[i - 3].size;
+	} else {
+		return false;
+	}
+	*size = ALIGN_UP(*base + *size, PAGE_SIZE) - ALIGN_DOWN(*base, PAGE_SIZE);
+	*base = ALIGN_DOWN(*base, PAGE_SIZE);
+	return true;
+}
+
+/*
+ * The first stretch of [*base, end) that nothing reserved touches; false when none is left. Regions
+ * that the firmware calls other than RAM win over RAM that overlaps them.
+ */
+static bool next_free(u64 *base, u64 *size, u64 end)
+{
+	u64 b, n;
+
+again:
+	if (*base >= end)
+		return false;
+	*size = end - *base;
+	for (unsigned i = 0; i < boot_info.region_count; i++) {
+		const struct boot_region *r = &boot_info.region[i];
+
+		if (r->type == BOOT_RAM || !overlaps(*base, *size, r->base, r->size))
+			continue;
+		if (r->base <= *base) {
+			*base = r->base + r->size;
+			goto again;
+		}
+		*size = r->base - *base;
+	}
+	for (unsigned i = 0; boot_reserved(i, &b, &n); i++) {
+		if (!overlaps(*base, *size, b, n))
+			continue;
+		if (b <= *base) {
+			*base = b + n;
+			goto again;
+		}
+		*size = b - *base;
+	}
+	return true;
+}
+
+/* Calls fn on every free stretch of RAM. */
+static void for_each_free(void (*fn)(u64 base, u64 size))
+{
+	for (unsigned i = 0; i < boot_info.region_count; i++) {
+		const struct boot_region *r = &boot_info.region[i];
+		u64 base = r->base, size;
+
+		if (r->type != BOOT_RAM)
+			continue;
+		while (next_free(&base, &size, r->base + r->size)) {
+			fn(base, size);
+			base += size;
+		}
+	}
+}
+
+/* Keeps the largest stretch that the entry code's mapping reaches. */
+static void consider_early(u64 base, u64 size)
+{
+	u64 end = MIN(base + size, BOOT_REACH);
+
+	base = ALIGN_UP(base, PAGE_SIZE);
+	end = ALIGN_DOWN(end, PAGE_SIZE);
+	if (base < end && end - base > early_end - early) {
+		early = base;
+		early_end = end;
+	}
+}
+
+static u64 ram_top(void)
+{
+	u64 top = 0;
+
+	for (unsigned i = 0; i < boot_info.region_count; i++) {
+		const struct boot_region *r = &boot_info.region[i];
+
+		if (r->type == BOOT_RAM || r->type == BOOT_ACPI_RECLAIM || r->type == BOOT_ACPI_NVS)
+			top = MAX(top, r->base + r->size);
+	}
+	return ALIGN_DOWN(top, PAGE_SIZE);
+}
+
+static void map(u64 va, u64 pa, u64 size, u64 flags)
+{
+	int err = ptab_map(&host, va, HPA(pa), size, flags);
+
+	if (err)
+		panic("host map: 0x%lx to 0x%lx, 0x%lx bytes: error %d", va, pa, size, err);
+}
+
+/* The direct map of one region, with the image's read-only part read-only here, too. */
+static void map_direct(u64 base, u64 size)
+{
+	u64 ro = boot_info.image_base.v, ro_end = ro + (u64)(rodata_end - image_start);
+	u64 end = base + size;
+
+	while (base < end) {
+		u64 stop = end, flags = PTE_COMMON | PTE_W | nx;
+
+		if (base < ro) {
+			stop = MIN(end, ro);
+		} else if (base < ro_end) {
+			stop = MIN(end, ro_end);
+			flags &= ~PTE_W;
+		}
+		map(PHYS_DIRECT_BASE + base, base, stop - base, flags);
+		base = stop;
+	}
+}
+
+static void map_image(void)
+{
+	u64 phys = boot_info.image_base.v, start = (u64)image_start;
+
+	map(start, phys, (u64)(text_end - image_start), PTE_COMMON);
+	map((u64)text_end, phys + ((u64)text_end - start), (u64)(rodata_end - text_end),
+	    PTE_COMMON | nx);
+	map((u64)rodata_end, phys + ((u64)rodata_end - start), (u64)(image_end - rodata_end),
+	    PTE_COMMON | PTE_W | nx);
+}
+
+/* RAM regions may overlap in a broken firmware map: map each frame range once, in ascending order.
+ */
+static void map_ram(void)
+{
+	u64 done = 0;
+
+	for (;;) {
+		u64 base = UINT64_MAX, end = 0;
+
+		for (unsigned i = 0; i < boot_info.region_count; i++) {
+			const struct boot_region *r = &boot_info.region[i];
+			u64 b = MAX(ALIGN_DOWN(r->base, PAGE_SIZE), done);
+			u64 e = ALIGN_UP(r->base + r->size, PAGE_SIZE);
+
+			if (r->type == BOOT_RESERVED || r->type == BOOT_BAD || b >= e || b >= base)
+				continue;
+			base = b;
+			end = e;
+		}
+		if (base == UINT64_MAX)
+			return;
+		map_direct(base, end - base);
+		done = end;
+	}
+}
+
+/* The trampoline: one frame of RAM below 640 KiB, above the BIOS's data area. */
+static void find_trampoline(void)
+{
+	for (unsigned i = 0; i < boot_info.region_count && !trampoline.v; i++) {
+		const struct boot_region *r = &boot_info.region[i];
+		u64 b = MAX(ALIGN_UP(r->base, PAGE_SIZE), 0x8000ull);
+
+		if (r->type == BOOT_RAM && b + PAGE_SIZE <= MIN(r->base + r->size, 0x9f000ull))
+			trampoline = HPA(b);
+	}
+}
+
+/* Everything that is free but for the part used so far by the early range. */
+static void add_free(u64 base, u64 size)
+{
+	frame_add(HPA(base), size);
+}
+
+static u64 early_take(u64 size)
+{
+	u64 a = early;
+
+	size = ALIGN_UP(size, PAGE_SIZE);
+	if (size > early_end - early)
+		panic("memory: not enough below 4 GiB to start (0x%lx bytes wanted)", size);
+	early += size;
+	memset(phys_to_virt(HPA(a)), 0, size);
+	return a;
+}
+
+/* Page tables are needed before the allocator has memory the entry code did not map. */
+static void start_frames(void)
+{
+	u64 frames = direct_top >> PAGE_SHIFT, states, reach;
+
+	states = early_take(frames);
+	frame_init(phys_to_virt(HPA(states)), HFN(frames));
+	/* Tables for the direct map in 4 KiB pages at worst near the edges: 64 per GiB is ample. */
+	reach = MIN(early_end - early, (direct_top / GIB + 1) * 64 * PAGE_SIZE + 4 * MIB);
+	frame_add(HPA(early), reach);
+	early += reach;
+}
+
+static u64 early_start;
+
+static void add_rest(u64 base, u64 size)
+{
+	u64 end = base + size;
+
+	if (!overlaps(base, size, early_start, early - early_start)) {
+		add_free(base, size);
+		return;
+	}
+	if (base < early_start)
+		add_free(base, early_start - base);
+	if (end > early)
+		add_free(early, end - early);
+}
+
+void host_map_init(void)
+{
+	nx = cpu_features.nx ? PTE_NX : 0;
+	host_fmt.max_leaf_level = cpu_features.gbpages ? 3 : 2;
+	direct_top = ram_top();
+	find_trampoline();
+	for_each_free(consider_early);
+	early_start = early;
+	start_frames();
+	if (ptab_init(&host, &host_fmt))
+		panic("memory: no frame for the first page table");
+	map_image();
+	map_ram();
+	if (trampoline.v)
+		map(trampoline.v, trampoline.v, PAGE_SIZE, PTE_P | PTE_A);
+	write_cr3(host.root.v);
+	for_each_free(add_rest);
+}
+
+hpa_t host_map_root(void)
+{
+	return host.root;
+}
+
+hpa_t host_map_trampoline(void)
+{
+	return trampoline;
+}
+
+void host_map_trampoline_release(void)
+{
+	if (trampoline.v && ptab_unmap(&host, trampoline.v, PAGE_SIZE) == 0)
+		invlpg((void *)trampoline.v);
+}
+
+static void *map_window(hpa_t base, u64 size, u64 flags)
+{
+	u64 offset = base.v & (PAGE_SIZE - 1), va;
+
+	if (!size || base.v + size < base.v)
+		return NULL;
+	size = ALIGN_UP(size + offset, PAGE_SIZE);
+	spin_lock(&lock);
+	va = device_next;
+	if (size > DEVICE_BASE + DEVICE_SIZE - va ||
+	    ptab_map(&host, va, HPA(base.v - offset), size, flags | nx))
+		va = 0;
+	else
+		device_next += size + PAGE_SIZE;
+	spin_unlock(&lock);
+	return va ? (void *)(va + offset) : NULL;
+}
+
+void *phys_map_device(hpa_t base, u64 size)
+{
+	/* PAT entry 3, uncached. */
+	return map_window(base, size, PTE_COMMON | PTE_W | PTE_PCD | PTE_PWT);
+}
+
+void *phys_map_framebuffer(hpa_t base, u64 size)
+{
+	/* PAT entry 1, write-combining. */
+	return map_window(base, size, PTE_COMMON | PTE_W | PTE_PWT);
+}
+
+const void *phys_map_table(hpa_t base, u64 size)
+{
+	hpa_t pa;
+
+	if (base.v + size < base.v)
+		return NULL;
+	if (ptab_translate(&host, PHYS_DIRECT_BASE + base.v, &pa) &&
+	    ptab_translate(&host, PHYS_DIRECT_BASE + base.v + size - 1, &pa))
+		return phys_to_virt(base);
+	return map_window(base, size, PTE_COMMON);
+}
+
+static u64 new_stack(void)
+{
+	u64 bottom = STACK_BASE + stack_next * STACK_SLOT + PAGE_SIZE;
+
+	if (stack_next == STACK_MAX)
+		return 0;
+	for (u64 i = 0; i < KSTACK_SIZE; i += PAGE_SIZE) {
+		hpa_t f = frame_alloc_zeroed(0);
+
+		/* A partly mapped slot is not used again: rare, and bounded by STACK_MAX. */
+		if (!f.v || ptab_map(&host, bottom + i, f, PAGE_SIZE, PTE_COMMON | PTE_W | nx)) {
+			stack_next++;
+			return 0;
+		}
+	}
+	stack_next++;
+	return bottom + KSTACK_SIZE;
+}
+
+void *kstack_alloc(void)
+{
+	void *top;
+
+	spin_lock(&lock);
+	top = free_stacks;
+	if (top)
+		free_stacks = ((void **)top)[-1];
+	else
+		top = (void *)new_stack();
+	spin_unlock(&lock);
+	return top;
+}
+
+void kstack_free(void *top)
+{
+	spin_lock(&lock);
+	((void **)top)[-1] = free_stacks;
+	free_stacks = top;
+	spin_unlock(&lock);
+}
+
+bool kstack_is_guard(u64 a)
+{
+	if (a < STACK_BASE || a >= STACK_BASE + STACK_MAX * STACK_SLOT)
+		return false;
+	return (a - STACK_BASE) % STACK_SLOT < PAGE_SIZE;
+}

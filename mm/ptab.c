@@ -1,0 +1,216 @@
+#include "mm/ptab.h"
+
+#include <errno.h>
+
+#include "core/atomic.h"
+#include "mm/frame.h"
+#include "mm/phys.h"
+
+_Static_assert(PAGE_SIZE / sizeof(u64) == PTAB_ENTRIES, "a table fills a frame");
+
+static unsigned index_of(u64 va, unsigned level)
+{
+	return (unsigned)(va >> (PAGE_SHIFT + 9 * (level - 1))) & (PTAB_ENTRIES - 1);
+}
+
+static bool is_present(const struct ptab_fmt *f, u64 e)
+{
+	return (e & f->present) != 0;
+}
+
+static bool is_leaf(const struct ptab_fmt *f, u64 e, unsigned level)
+{
+	return level == 1 || (e & f->large);
+}
+
+static u64 *table_of(const struct ptab_fmt *f, u64 e)
+{
+	return phys_to_virt(HPA(e & f->addr_mask));
+}
+
+int ptab_init(struct ptab *pt, const struct ptab_fmt *fmt)
+{
+	pt->fmt = fmt;
+	pt->root = frame_alloc_zeroed(0);
+	return pt->root.v ? 0 : -ENOMEM;
+}
+
+/* Gives a not-present entry a table below it; whoever comes second uses the first one's. */
+static int install_table(const struct ptab_fmt *f, u64 *entry, u64 old)
+{
+	hpa_t t = frame_alloc_zeroed(0);
+
+	if (!t.v)
+		return -ENOMEM;
+	/* Full barrier: pairs with the dependent loads of every walker, software or hardware. */
+	if (!atomic_cmpxchg(entry, &old, t.v | f->table_flags))
+		frame_free(t, 0);
+	return 0;
+}
+
+/* Replaces a large leaf by a table of leaves that say the same. */
+static int split_leaf(const struct ptab_fmt *f, u64 *entry, u64 old, unsigned level)
+{
+	hpa_t t = frame_alloc(0);
+	u64 *table, step = ptab_level_size(level - 1);
+
+	if (!t.v)
+		return -ENOMEM;
+	table = phys_to_virt(t);
+	for (unsigned i = 0; i < PTAB_ENTRIES; i++)
+		table[i] = (old & ~(level == 2 ? f->large : 0)) + i * step;
+	if (!atomic_cmpxchg(entry, &old, t.v | f->table_flags))
+		frame_free(t, 0);
+	return 0;
+}
+
+/* Walks down to `level`, making tables on the way. -EEXIST when a leaf is above it. */
+static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
+{
+	const struct ptab_fmt *f = pt->fmt;
+	u64 *table = phys_to_virt(pt->root);
+
+	for (unsigned l = f->levels; l > level; l--) {
+		u64 *entry = &table[index_of(va, l)];
+		u64 e = READ_ONCE(*entry);
+
+		if (!is_present(f, e)) {
+			int err = install_table(f, entry, e);
+
+			if (err)
+				return err;
+			e = READ_ONCE(*entry);
+		}
+		if (is_leaf(f, e, l))
+			return -EEXIST;
+		table = table_of(f, e);
+	}
+	*out = &table[index_of(va, level)];
+	return 0;
+}
+
+static unsigned best_level(const struct ptab_fmt *f, u64 va, u64 pa, u64 size)
+{
+	unsigned level = f->max_leaf_level;
+
+	while (level > 1 &&
+	       (!IS_ALIGNED(va | pa, ptab_level_size(level)) || size < ptab_level_size(level)))
+		level--;
+	return level;
+}
+
+int ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, u64 flags)
+{
+	const struct ptab_fmt *f = pt->fmt;
+
+	if (!IS_ALIGNED(va | pa.v | size, PAGE_SIZE))
+		return -EINVAL;
+	while (size) {
+		unsigned level = best_level(f, va, pa.v, size);
+		u64 *entry, old = 0;
+		int err = walk_create(pt, va, level, &entry);
+
+		if (err)
+			return err;
+		if (!atomic_cmpxchg(entry, &old, pa.v | flags | (level > 1 ? f->large : 0)))
+			return -EEXIST;
+		va += ptab_level_size(level);
+		pa.v += ptab_level_size(level);
+		size -= ptab_level_size(level);
+	}
+	return 0;
+}
+
+/* One step of ptab_unmap(): handles what decides va; sets how many bytes that was. */
+static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
+{
+	const struct ptab_fmt *f = pt->fmt;
+	u64 *table = phys_to_virt(pt->root);
+
+	for (unsigned l = f->levels; l; l--) {
+		u64 *entry = &table[index_of(va, l)], step = ptab_level_size(l);
+		u64 e = READ_ONCE(*entry);
+
+		if (!is_present(f, e)) {
+			*done = step - (va & (step - 1));
+			return 0;
+		}
+		if (is_leaf(f, e, l)) {
+			if (IS_ALIGNED(va, step) && size >= step) {
+				(void)atomic_xchg(entry, 0);
+				*done = step;
+				return 0;
+			}
+			int err = split_leaf(f, entry, e, l);
+
+			if (err)
+				return err;
+			e = READ_ONCE(*entry);
+		}
+		table = table_of(f, e);
+	}
+	return -EINVAL;
+}
+
+int ptab_unmap(struct ptab *pt, u64 va, u64 size)
+{
+	if (!IS_ALIGNED(va | size, PAGE_SIZE))
+		return -EINVAL;
+	while (size) {
+		u64 done;
+		int err = unmap_one(pt, va, size, &done);
+
+		if (err)
+			return err;
+		done = MIN(done, size);
+		va += done;
+		size -= done;
+	}
+	return 0;
+}
+
+u64 ptab_lookup(const struct ptab *pt, u64 va, unsigned *level)
+{
+	const struct ptab_fmt *f = pt->fmt;
+	const u64 *table = phys_to_virt(pt->root);
+	u64 e = 0;
+
+	for (unsigned l = f->levels; l; l--) {
+		*level = l;
+		e = READ_ONCE(table[index_of(va, l)]);
+		if (!is_present(f, e) || is_leaf(f, e, l))
+			break;
+		table = table_of(f, e);
+	}
+	return e;
+}
+
+bool ptab_translate(const struct ptab *pt, u64 va, hpa_t *pa)
+{
+	unsigned level;
+	u64 e = ptab_lookup(pt, va, &level);
+	u64 mask = ptab_level_size(level) - 1;
+
+	if (!is_present(pt->fmt, e))
+		return false;
+	pa->v = (e & pt->fmt->addr_mask & ~mask) | (va & mask);
+	return true;
+}
+
+static void destroy_level(const struct ptab_fmt *f, hpa_t table_pa, unsigned level)
+{
+	u64 *table = phys_to_virt(table_pa);
+
+	for (unsigned i = 0; level > 1 && i < PTAB_ENTRIES; i++) {
+		if (is_present(f, table[i]) && !is_leaf(f, table[i], level))
+			destroy_level(f, HPA(table[i] & f->addr_mask), level - 1);
+	}
+	frame_free(table_pa, 0);
+}
+
+void ptab_destroy(struct ptab *pt)
+{
+	if (pt->root.v)
+		destroy_level(pt->fmt, pt->root, pt->fmt->levels);
+	pt->root = HPA(0);
+}

@@ -1,0 +1,62 @@
+/*
+ * One page-table walker for every format (host, EPT, NPT): a format is data. Tables are installed
+ * by compare-and-exchange, so several CPUs may map at once; a loser frees its table and goes on.
+ */
+#ifndef NEAP_MM_PTAB_H
+#define NEAP_MM_PTAB_H
+
+#include "core/types.h"
+
+#define PTAB_ENTRIES	512
+#define PTAB_MAX_LEVELS 5
+
+struct ptab_fmt {
+	const char *name;
+	u64 present;	   /* an entry with any of these bits set is present */
+	u64 table_flags;   /* what a non-leaf entry carries besides the address */
+	u64 large;	   /* set in a leaf above level 1 */
+	u64 addr_mask;	   /* physical address bits of an entry */
+	u8 levels;	   /* 4 or 5 */
+	u8 max_leaf_level; /* 1: 4 KiB only, 2: 2 MiB, 3: 1 GiB */
+};
+
+struct ptab {
+	const struct ptab_fmt *fmt;
+	hpa_t root;
+};
+
+/* Bytes covered by one entry at a level (1 = 4 KiB leaf). */
+static inline u64 ptab_level_size(unsigned level)
+{
+	return PAGE_SIZE << (9 * (level - 1));
+}
+
+/* Makes an empty table. -ENOMEM. */
+int ptab_init(struct ptab *pt, const struct ptab_fmt *fmt) __must_check;
+
+/*
+ * Maps [va, va+size) to [pa, ...) with the largest leaves that alignment and the format allow;
+ * flags are the leaf bits of the format. -EINVAL: not page-aligned; -EEXIST: something is mapped
+ * there already (what was mapped before it stays); -ENOMEM. The caller sees to TLB flushes (none
+ * needed here: nothing present is changed).
+ */
+int ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, u64 flags) __must_check;
+
+/*
+ * Removes the leaves of [va, va+size); large ones that reach beyond the range are split first
+ * (-ENOMEM then, with nothing lost). Tables stay. The caller flushes TLBs before it reuses the
+ * memory.
+ */
+int ptab_unmap(struct ptab *pt, u64 va, u64 size) __must_check;
+
+/* The entry that decides va: a leaf (its level in *level) or a not-present one (value without
+ * present bits). */
+u64 ptab_lookup(const struct ptab *pt, u64 va, unsigned *level);
+
+/* Physical address of va; false when nothing is mapped there. */
+bool ptab_translate(const struct ptab *pt, u64 va, hpa_t *pa);
+
+/* Frees all tables, not what they map. No CPU may be using them. */
+void ptab_destroy(struct ptab *pt);
+
+#endif

@@ -1,0 +1,59 @@
+"""A USB stick's image: GRUB in front of one FAT32 partition, made without root."""
+
+import os
+import struct
+import tempfile
+
+SECTOR = 512
+PARTITION_START = 2048          # sectors: 1 MiB, where partitioning tools put the first one
+SMALLEST_FAT32 = 66 << 20       # bytes: a FAT32 volume has 65525 clusters at least
+ROOM_TO_SPARE = 32 << 20        # bytes for what a person adds to the stick
+FAT32_LBA = 0x0C
+GRUB_DIRECTORY = "/usr/lib/grub/i386-pc"
+PARTITION_TABLE = 446
+
+
+def partition_entry(sectors):
+    """The one entry of the partition table: active, FAT32, addressed by block numbers."""
+    unused_chs = b"\xfe\xff\xff"
+    return struct.pack("<B3sB3sII", 0x80, unused_chs, FAT32_LBA, unused_chs, PARTITION_START, sectors)
+
+
+def boot_sectors(core, sectors):
+    """What stands before the partition: GRUB's boot sector, the partition table, GRUB's core.
+
+    boot.img as it is built loads the core from block 1, and the core as it is built expects to
+    follow there, so neither needs to be patched.
+    """
+    with open(os.path.join(GRUB_DIRECTORY, "boot.img"), "rb") as file:
+        boot = bytearray(file.read(SECTOR))
+    boot[PARTITION_TABLE:510] = partition_entry(sectors) + bytes(48)
+    boot[510:512] = b"\x55\xaa"
+    if len(core) > (PARTITION_START - 1) * SECTOR:
+        raise ValueError("GRUB's core does not fit before the partition")
+    return bytes(boot) + core
+
+
+def tree_size(root):
+    """Bytes of all files under `root`."""
+    return sum(os.path.getsize(os.path.join(directory, name))
+               for directory, _, names in os.walk(root) for name in names)
+
+
+def build(root, path, modules, run_tool):
+    """Writes the image `path` with the files under `root`; run_tool(command) runs a program."""
+    size = max(SMALLEST_FAT32, tree_size(root)) + ROOM_TO_SPARE
+    with tempfile.TemporaryDirectory(prefix="neap-core-") as scratch:
+        core = os.path.join(scratch, "core.img")
+        run_tool(["grub-mkimage", "-O", "i386-pc", "-d", GRUB_DIRECTORY, "-o", core,
+                  "-p", "(hd0,msdos1)/boot/grub"] + modules.split())
+        with open(core, "rb") as file:
+            head = boot_sectors(file.read(), size // SECTOR)
+    with open(path, "wb") as file:
+        file.write(head)
+        file.truncate(PARTITION_START * SECTOR + size)
+    partition = f"{path}@@{PARTITION_START * SECTOR}"
+    run_tool(["mformat", "-i", partition, "-F", "-T", str(size // SECTOR), "-h", "255", "-s", "63",
+              "-H", str(PARTITION_START), "-v", "NEAP", "-N", "4e454150", "::"])
+    for name in sorted(os.listdir(root)):
+        run_tool(["mcopy", "-i", partition, "-s", "-m", os.path.join(root, name), "::"])

@@ -1,0 +1,93 @@
+"""Reads the serial port's output line by line: what to type next, and when the run is over."""
+
+import codecs
+import re
+
+from .image import GRUB_FAILED
+
+# A control sequence that a terminal would swallow, and the beginning of one at the end of a chunk.
+CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\^-~])")
+UNFINISHED_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[ -/]*)$")
+LINE_MAX = 65536
+PANIC = re.compile(r"neap: panic:")
+PANIC_END = re.compile(r"neap: panic end")
+EXIT_STATUS = re.compile(r"neap: exit status (\d{1,3})\s*")
+
+
+class LineReader:
+    """Cuts a stream of bytes into lines without control sequences."""
+
+    def __init__(self):
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = ""
+        self.partial = ""
+
+    def feed(self, data):
+        """Yields (line, finished); the last line may be unfinished, and comes again when longer."""
+        text = self._held + self._decoder.decode(data)
+        cut = UNFINISHED_SEQUENCE.search(text)
+        self._held = text[cut.start():] if cut else ""
+        text = self.partial + CONTROL_SEQUENCE.sub("", text[:cut.start()] if cut else text)
+        *lines, self.partial = text.split("\n")
+        for line in lines:
+            yield line.rstrip("\r"), True
+        if len(self.partial) > LINE_MAX:
+            line, self.partial = self.partial, ""
+            yield line, True
+        elif self.partial:
+            yield self.partial, False
+
+
+class Watcher:
+    """Follows the output.
+
+    The texts of `sends`, pairs of a compiled expression and bytes, are typed in turn, each when its
+    expression has appeared after the match before it. Only then `until` is looked for. Expressions
+    match within one line, which may be unfinished, as a prompt is.
+    """
+
+    def __init__(self, until=None, sends=()):
+        self._reader = LineReader()
+        self._until = until
+        self._sends = list(sends)
+        self._searched = 0          # where in the line the last match ended
+        self.until_seen = False
+        self.until_line_over = False
+        self.panicked = False
+        self.panic_over = False
+        self.boot_failed = False
+        self.exit_status = None
+
+    def feed(self, data):
+        """Takes output; returns what is to be typed because of it."""
+        to_type = b""
+        for line, finished in self._reader.feed(data):
+            to_type += self._match(line)
+            if finished:
+                self._searched = 0
+                self.until_line_over = self.until_seen
+                self._note_verdict(line)
+        return to_type
+
+    def _match(self, line):
+        typed = b""
+        while self._sends:
+            match = self._sends[0][0].search(line, self._searched)
+            if not match:
+                return typed
+            self._searched = match.end()
+            typed += self._sends.pop(0)[1]
+        if self._until and not self.until_seen and self._until.search(line, self._searched):
+            self.until_seen = True
+        return typed
+
+    def _note_verdict(self, line):
+        if PANIC.match(line):
+            self.panicked = True
+        elif PANIC_END.match(line):
+            self.panic_over = self.panicked
+        elif line.strip() == GRUB_FAILED:
+            self.boot_failed = True
+        status = EXIT_STATUS.fullmatch(line)
+        if status and int(status.group(1)) <= 255:
+            self.exit_status = int(status.group(1))

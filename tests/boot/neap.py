@@ -1,0 +1,141 @@
+"""Boots Neap in an emulator for a test: `run_neap(...)` returns a Run with its status and its log.
+
+A test says what to boot, what to type when, and at what output to end; scripts/run does the rest.
+The log of every run stays under build/test-logs, named after the test.
+"""
+
+import collections
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+
+from neaplib import NEAP_ELF, STOCK_INITRD, STOCK_KERNEL, STOCK_MANIFEST  # noqa: E402
+from neaplib.image import Contents, Module, build_iso  # noqa: E402
+from neaplib.watch import LineReader  # noqa: E402
+
+LOGS = os.path.join(TOP, "build", "test-logs")
+PROMPT = "neap-guest# "
+TIMED_OUT = 124
+PANICKED = 125
+# Beyond its own time-out scripts/run needs some seconds to make an image and to end its emulator.
+RUN_SLACK = 60.0
+
+_runs = collections.Counter()      # of each test, so far
+
+
+@dataclass
+class Run:
+    """A run that is over."""
+
+    status: int     # of scripts/run: Neap's own exit status, 0 for `until`, TIMED_OUT, PANICKED, ...
+    log: str        # what the serial port said: lines end in \n, no terminal control sequences
+    stderr: str     # what scripts/run said about it
+    log_path: str   # where the serial port's bytes are
+
+    def lines(self, pattern):
+        """All lines of the log in which `pattern` is found."""
+        return [line for line in self.log.split("\n") if re.search(pattern, line)]
+
+    def find(self, pattern):
+        """The first match of `pattern` in a line; the test fails, showing the log's end, if none."""
+        match = re.search(pattern, self.log, re.MULTILINE)
+        assert match, f"{pattern!r} is not in the log:\n{self.tail()}"
+        return match
+
+    def expect_status(self, status):
+        """Fails the test, showing the log's end, unless the run ended with `status`."""
+        assert self.status == status, (
+            f"status {self.status}, not {status} ({self.stderr.strip()}):\n{self.tail()}")
+        return self
+
+    def tail(self, lines=40):
+        """The log's last lines and where to read all of it."""
+        return "\n".join(self.log.split("\n")[-lines:]) + f"\n[all of it: {self.log_path}]"
+
+
+def stock_manifest():
+    """The text of the stock guest's manifest."""
+    with open(STOCK_MANIFEST, encoding="utf-8") as file:
+        return file.read()
+
+
+def stock_modules():
+    """The modules that the stock guest's manifest names."""
+    return {"vmlinuz": STOCK_KERNEL, "initrd.gz": STOCK_INITRD}
+
+
+def _log_paths():
+    """Where this run's serial and emulator logs go: NAME.log, NAME-2.log, ... for the test NAME."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "run").split(" ")[0].rpartition("::")[2]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", test).strip("_")
+    _runs[name] += 1
+    if _runs[name] > 1:
+        name += f"-{_runs[name]}"
+    os.makedirs(LOGS, exist_ok=True)
+    return os.path.join(LOGS, name + ".log"), os.path.join(LOGS, name + ".bochs")
+
+
+def _write(directory, name, data):
+    path = os.path.join(directory, name)
+    with open(path, "wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def _send_option(pattern, text):
+    """A --send option: an equals sign in the expression and a backslash in the text are escaped."""
+    pattern = re.sub(r"(\\.)|=", lambda m: m[1] or r"\=", pattern, flags=re.DOTALL)
+    return f"--send={pattern}=" + text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def clean(data):
+    """The serial port's bytes as text: lines end in \n, without terminal control sequences."""
+    reader = LineReader()
+    lines = [line for line, finished in reader.feed(data) if finished]
+    return "\n".join(lines + [reader.partial])
+
+
+def run_neap(manifest=None, modules=None, *, cpu=None, smp=1, memory=1024, cmdline="", until=None,
+             send=(), timeout=120.0, elf=NEAP_ELF):
+    """Boots Neap and returns a Run.
+
+    manifest: text of the manifest; None boots without that module
+    modules:  {name: path, or the module itself as bytes}
+    cpu:      one of Bochs's processor models; None is scripts/run's default
+    smp, memory: processors, and MiB of RAM
+    until:    expression that ends the run well, looked for after the last of `send`
+    send:     pairs (expression, text): type the text when the expression has appeared
+    timeout:  seconds of real time
+    """
+    log_path, bochs_log = _log_paths()
+    with tempfile.TemporaryDirectory(prefix="neap-test-") as directory:
+        contents = Contents(elf=elf, cmdline=cmdline)
+        if manifest is not None:
+            contents.manifest = _write(directory, "manifest", manifest)
+        for name, what in (modules or {}).items():
+            path = _write(directory, f"module-{name}", what) if isinstance(what, bytes) else what
+            contents.modules.append(Module(os.fspath(path), name))
+        iso = os.path.join(directory, "boot.iso")
+        build_iso(contents, iso)
+        command = [os.path.join(TOP, "scripts", "run"), "--target=bochs", f"--iso={iso}",
+                   f"--smp={smp}", f"--memory={memory}", f"--timeout={timeout}",
+                   f"--serial-log={log_path}", f"--bochs-log={bochs_log}"]
+        command += [f"--cpu={cpu}"] if cpu else []
+        command += [f"--until={until}"] if until else []
+        command += [_send_option(pattern, text) for pattern, text in send]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, timeout=timeout + RUN_SLACK, check=False)
+    with open(log_path, "rb") as file:
+        log = clean(file.read())
+    return Run(done.returncode, log, done.stderr.decode(errors="replace"), log_path)
+
+
+def run_stock(**options):
+    """Boots Neap with the stock Linux guest; the options are those of run_neap()."""
+    return run_neap(stock_manifest(), stock_modules(), **options)

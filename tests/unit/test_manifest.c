@@ -1,0 +1,557 @@
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/log.h"
+#include "hv/manifest.h"
+#include "hv/manifest_key.h"
+#include "shim.h"
+
+/* A complete VM but for what is appended. */
+#define VM_A "[vm a]\nmemory = 64M\nkernel = k\n"
+
+static struct manifest m;
+
+static int parse_n(const char *text, size_t n)
+{
+	/* An exact copy, so that the sanitizer sees a byte read too far. */
+	char *copy = malloc(n ? n : 1);
+	int err;
+
+	memcpy(copy, text, n);
+	shim_log_reset();
+	err = manifest_parse(&m, copy, n);
+	free(copy);
+	return err;
+}
+
+static int parse(const char *text)
+{
+	return parse_n(text, strlen(text));
+}
+
+static int free_all(void **state)
+{
+	(void)state;
+	manifest_free(&m);
+	manifest_free(&m);
+	assert_int_equal(shim_heap_live(), 0);
+	return 0;
+}
+
+/* text has one error, logged as the line `message`, and VM number `bad` (none: -1) is marked. */
+static void expect_error_n(const char *text, size_t n, const char *message, int bad)
+{
+	char line[LOG_LINE_MAX + 2];
+
+	(void)parse_n(text, n);
+	snprintf(line, sizeof(line), "%s\n", message);
+	if (!shim_log_contains(line))
+		fail_msg("expected: %s\nlogged:   %s", message, shim_log_last());
+	assert_int_equal(shim_log_count(), 1);
+	assert_int_equal(m.errors, 1);
+	for (int i = 0; i < (int)m.vm_count; i++)
+		assert_int_equal(m.bad[i], i == bad);
+	manifest_free(&m);
+}
+
+static void expect_error(const char *text, const char *message, int bad)
+{
+	expect_error_n(text, strlen(text), message, bad);
+}
+
+static void test_all_keys(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("# two machines\n"
+			       "[vm web-1.x_Y]\n"
+			       "cpus = 4\n"
+			       "memory = 2G   # plenty\n"
+			       "kernel=linux\n"
+			       "  initrd\t=\tinitrd.gz  \n"
+			       "cmdline = console=ttyS0 root=/dev/vda # quiet \n"
+			       "uart = off\n"
+			       "debug_exit = off # no\n"
+			       "\n"
+			       "[ vm  mach ] # the other\n"
+			       "kernel = gnumach\n"
+			       "memory = 65536K\n"
+			       "cmdline = \" a  b \"\n"
+			       "module = ext2fs   ext2fs --readonly # x\n"
+			       "module = ld.so\n"
+			       "module = exec \"quoted string\"\n"),
+			 0);
+	assert_int_equal(shim_log_count(), 0);
+	assert_int_equal(m.errors, 0);
+	assert_int_equal(m.vm_count, 2);
+	assert_false(m.bad[0]);
+	assert_false(m.bad[1]);
+
+	assert_string_equal(m.vm[0]->name, "web-1.x_Y");
+	assert_int_equal(m.vm[0]->line, 2);
+	assert_int_equal(m.vm[0]->cpus, 4);
+	assert_true(m.vm[0]->memory == 2 * GIB);
+	assert_string_equal(m.vm[0]->kernel, "linux");
+	assert_string_equal(m.vm[0]->initrd, "initrd.gz");
+	assert_string_equal(m.vm[0]->cmdline, "console=ttyS0 root=/dev/vda # quiet");
+	assert_false(m.vm[0]->uart);
+	assert_false(m.vm[0]->debug_exit);
+	assert_int_equal(m.vm[0]->module_count, 0);
+
+	assert_string_equal(m.vm[1]->name, "mach");
+	assert_int_equal(m.vm[1]->line, 11);
+	assert_true(m.vm[1]->memory == 64 * MIB);
+	assert_string_equal(m.vm[1]->cmdline, " a  b ");
+	assert_int_equal(m.vm[1]->module_count, 3);
+	assert_string_equal(m.vm[1]->module[0].name, "ext2fs");
+	assert_string_equal(m.vm[1]->module[0].cmdline, "ext2fs --readonly # x");
+	assert_string_equal(m.vm[1]->module[1].name, "ld.so");
+	assert_string_equal(m.vm[1]->module[1].cmdline, "ld.so");
+	assert_string_equal(m.vm[1]->module[2].name, "exec");
+	assert_string_equal(m.vm[1]->module[2].cmdline, "quoted string");
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(VM_A), 0);
+	assert_int_equal(m.vm[0]->cpus, 1);
+	assert_true(m.vm[0]->uart);
+	assert_true(m.vm[0]->debug_exit);
+	assert_string_equal(m.vm[0]->initrd, "");
+	assert_string_equal(m.vm[0]->cmdline, "");
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "uart = on\ndebug_exit = on\ncmdline =\n"), 0);
+	assert_true(m.vm[0]->uart);
+	assert_int_equal(m.errors, 0);
+}
+
+static void test_bytes(void **state)
+{
+	(void)state;
+	/* A byte order mark, CRLF, tabs, no newline at the end. */
+	assert_int_equal(
+		parse("\xef\xbb\xbf[vm a]\r\n\tmemory\t=\t1M\r\nkernel = k\r\n\r\ncpus = 2"), 0);
+	assert_int_equal(m.errors, 0);
+	assert_string_equal(m.vm[0]->kernel, "k");
+	assert_int_equal(m.vm[0]->cpus, 2);
+	manifest_free(&m);
+	/* UTF-8 is left alone. */
+	assert_int_equal(parse(VM_A "cmdline = gr\xc3\xbc\xc3\x9f\n"), 0);
+	assert_string_equal(m.vm[0]->cmdline, "gr\xc3\xbc\xc3\x9f");
+	manifest_free(&m);
+
+	expect_error_n(VM_A "cmd\0line = x\n", sizeof(VM_A "cmd\0line = x\n") - 1,
+		       "manifest:4: [vm a] NUL byte 0x00 in column 4; expected text", 0);
+	expect_error_n("# \0\n" VM_A, sizeof("# \0\n" VM_A) - 1,
+		       "manifest:1: NUL byte 0x00 in column 3; expected text", -1);
+	expect_error(VM_A "cpus = \x1b"
+			  "1\n",
+		     "manifest:4: [vm a] control character 0x1b in column 8; expected text", 0);
+	expect_error(VM_A "cpus = 1\x7f\n",
+		     "manifest:4: [vm a] control character 0x7f in column 9; expected text", 0);
+	expect_error(VM_A "cpus = 1\r\r\n",
+		     "manifest:4: [vm a] control character 0x0d in column 9; expected text", 0);
+}
+
+static void test_not_a_manifest(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), -ENOENT);
+	assert_true(shim_log_contains("manifest:1: no VM; expected a section [vm NAME] at least"));
+	assert_int_equal(parse("# nothing\n\n"), -ENOENT);
+	assert_true(shim_log_contains("manifest:2: no VM; expected"));
+	assert_int_equal(manifest_parse(&m, NULL, 0), -ENOENT);
+	assert_int_equal(parse_n("\xff\xfe[\0v\0", 6), -EILSEQ);
+	assert_true(shim_log_contains("manifest:1: the text is in UTF-16; expected UTF-8"));
+	assert_int_equal(m.errors, 1);
+	assert_int_equal(parse_n("\xfe\xff\0[", 4), -EILSEQ);
+	assert_int_equal(m.vm_count, 0);
+}
+
+static void test_keys_bad(void **state)
+{
+	(void)state;
+	expect_error(VM_A "foo = 1\n",
+		     "manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
+		     "initrd, cmdline, module, uart, debug_exit",
+		     0);
+	expect_error(
+		VM_A "CPUS = 1\n",
+		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
+		"initrd, cmdline, module, uart, debug_exit",
+		0);
+	expect_error(VM_A "= 1\n",
+		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
+	expect_error(VM_A "cpus 1\n",
+		     "manifest:4: [vm a] `cpus 1` without `=`; expected key = value", 0);
+	expect_error("cpus = 2\n" VM_A,
+		     "manifest:1: key `cpus` before any section; expected [vm NAME]", -1);
+	expect_error(VM_A "cpus = 1\n#\ncpus = 1\n",
+		     "manifest:6: [vm a] `cpus` again, first given on line 4; expected it once", 0);
+	expect_error(VM_A "memory = 1M\n",
+		     "manifest:4: [vm a] `memory` again, first given on line 2; expected it once",
+		     0);
+	expect_error("[vm a]\nkernel = k\n\n",
+		     "manifest:1: [vm a] no `memory`; expected memory = ... in this section", 0);
+	expect_error("\n[vm b]\nmemory = 1M\n" VM_A,
+		     "manifest:2: [vm b] no `kernel`; expected kernel = ... in this section", 0);
+}
+
+/* Every key in the message is one, and every key is in the message. */
+static void test_key_list(void **state)
+{
+	char list[128] = "";
+
+	(void)state;
+	for (enum manifest_key k = 0; k < KEY_COUNT; k++) {
+		const char *name = manifest_key_name(k);
+
+		assert_int_equal(manifest_find_key((struct span){ name, strlen(name) }), k);
+		strcat(list, k ? ", " : "");
+		strcat(list, name);
+	}
+	assert_string_equal(list, MANIFEST_KEYS);
+	assert_int_equal(manifest_find_key((struct span){ "cpu", 3 }), KEY_COUNT);
+}
+
+/* Each value of a key that must be refused, with the message. */
+static void refuse(const char *key, const char *value, const char *expected)
+{
+	char text[4096], message[LOG_LINE_MAX];
+	const char *other = strcmp(key, "memory") == 0 ? "kernel = k\n" : "memory = 1M\n";
+	const char *third =
+		strcmp(key, "memory") == 0 || strcmp(key, "kernel") == 0 ? "" : "kernel = k\n";
+
+	snprintf(text, sizeof(text), "[vm a]\n%s = %s\n%s%s", key, value, other, third);
+	snprintf(message, sizeof(message), "manifest:2: [vm a] %s = `%.40s%s`; expected %s", key,
+		 value, strlen(value) > 40 ? "..." : "", expected);
+	expect_error(text, message, 0);
+}
+
+static void accept(const char *key, const char *value)
+{
+	char text[4096];
+	const char *memory = strcmp(key, "memory") ? "memory = 1M\n" : "";
+	const char *kernel = strcmp(key, "kernel") ? "kernel = k\n" : "";
+
+	snprintf(text, sizeof(text), "[vm a]\n%s = %s\n%s%s", key, value, memory, kernel);
+	assert_int_equal(parse(text), 0);
+	if (m.errors)
+		fail_msg("%s = %s: %s", key, value, shim_log_last());
+}
+
+static void test_cpus(void **state)
+{
+	static const char *const bad[] = { "",	   "0",	  "4097", "-1", "+1",
+					   "0x10", "two", "1 2",  "1,", "18446744073709551617",
+					   "#",	   "4 K" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("cpus", bad[i], "a number of CPUs from 1 to 4096");
+	accept("cpus", "1");
+	assert_int_equal(m.vm[0]->cpus, 1);
+	manifest_free(&m);
+	accept("cpus", "4096");
+	assert_int_equal(m.vm[0]->cpus, VM_MAX_CPUS);
+	manifest_free(&m);
+	accept("cpus", "0007 # seven");
+	assert_int_equal(m.vm[0]->cpus, 7);
+}
+
+static void test_memory(void **state)
+{
+	static const char *const bad[] = {
+		"",	 "0",	     "M",	    "512",	     "1M1",
+		"1MB",	 "1 M",	     "1023K",	    "1025K",	     "1048577",
+		"1025G", "1048577M", "1073741825K", "1099511627777", "18014398509481985K",
+		"1.5G",	 "-1M",	     "1T",
+	};
+	static const struct {
+		const char *text;
+		u64 bytes;
+	} good[] = {
+		{ "1M", MIB },		 { "1048576", MIB },
+		{ "1024k", MIB },	 { "1028K", 1028 * KIB },
+		{ "1024G", 1024 * GIB }, { "1g", GIB },
+		{ "512m", 512 * MIB },	 { "1099511627776", VM_MAX_MEMORY },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("memory", bad[i],
+		       "a size from 1M to 1024G in steps of 4K, such as 512M or 2G");
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		accept("memory", good[i].text);
+		assert_true(m.vm[0]->memory == good[i].bytes);
+		manifest_free(&m);
+	}
+}
+
+static void fill(char *s, char c, size_t n)
+{
+	memset(s, c, n);
+	s[n] = '\0';
+}
+
+static void test_names(void **state)
+{
+	static const char *const keys[] = { "kernel", "initrd", "module" };
+	char name[MODULE_NAME_MAX + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+		refuse(keys[i], "", "the name of one boot module, at most 63 bytes");
+		refuse(keys[i], "# no", "the name of one boot module, at most 63 bytes");
+		fill(name, 'n', MODULE_NAME_MAX);
+		refuse(keys[i], name, "the name of one boot module, at most 63 bytes");
+		fill(name, 'n', MODULE_NAME_MAX - 1);
+		accept(keys[i], name);
+		if (i == 0)
+			assert_string_equal(m.vm[0]->kernel, name);
+		manifest_free(&m);
+	}
+	refuse("kernel", "two words", "the name of one boot module, at most 63 bytes");
+	refuse("initrd", "a b", "the name of one boot module, at most 63 bytes");
+}
+
+static void test_lines(void **state)
+{
+	char line[VM_CMDLINE_MAX + 8], module[VM_CMDLINE_MAX + 16];
+
+	(void)state;
+	fill(line, 'c', VM_CMDLINE_MAX);
+	refuse("cmdline", line, "at most 1023 bytes, with both quotes or none");
+	line[VM_CMDLINE_MAX - 1] = '\0';
+	accept("cmdline", line);
+	assert_string_equal(m.vm[0]->cmdline, line);
+	manifest_free(&m);
+	/* Quotes do not count. */
+	fill(line, '"', VM_CMDLINE_MAX + 1);
+	memset(line + 1, 'q', VM_CMDLINE_MAX - 1);
+	accept("cmdline", line);
+	assert_int_equal(strlen(m.vm[0]->cmdline), VM_CMDLINE_MAX - 1);
+	manifest_free(&m);
+
+	refuse("cmdline", "\"", "at most 1023 bytes, with both quotes or none");
+	refuse("cmdline", "\"open", "at most 1023 bytes, with both quotes or none");
+	accept("cmdline", "\"\"");
+	assert_string_equal(m.vm[0]->cmdline, "");
+	manifest_free(&m);
+	accept("cmdline", "a=\"b c\"");
+	assert_string_equal(m.vm[0]->cmdline, "a=\"b c\"");
+	manifest_free(&m);
+
+	strcpy(module, "m ");
+	fill(module + 2, 's', VM_CMDLINE_MAX - 1);
+	accept("module", module);
+	assert_string_equal(m.vm[0]->module[0].cmdline, module + 2);
+	manifest_free(&m);
+	expect_error(VM_A "module = m \"x\n",
+		     "manifest:4: [vm a] module = `\"x`; expected at most 1023 bytes, with both "
+		     "quotes or none",
+		     0);
+}
+
+static void test_module_limit(void **state)
+{
+	char text[1024] = VM_A;
+
+	(void)state;
+	for (unsigned i = 0; i < VM_MODULE_MAX; i++)
+		strcat(text, "module = m\n");
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(m.errors, 0);
+	assert_int_equal(m.vm[0]->module_count, VM_MODULE_MAX);
+	manifest_free(&m);
+	strcat(text, "module = m 9\n");
+	expect_error(text, "manifest:12: [vm a] module = `m 9`; expected at most 8 modules", 0);
+}
+
+static void test_switches(void **state)
+{
+	static const char *const bad[] = { "", "yes", "1", "ON", "on off", "of", "o" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		refuse("uart", bad[i], "on or off");
+		refuse("debug_exit", bad[i], "on or off");
+	}
+}
+
+static void test_sections_bad(void **state)
+{
+	(void)state;
+	expect_error("[foo]\nx = 1\nanything\n" VM_A,
+		     "manifest:1: unknown kind of section `foo`; expected [vm NAME]", -1);
+	expect_error("[VM b]\n" VM_A,
+		     "manifest:1: unknown kind of section `VM`; expected [vm NAME]", -1);
+	expect_error("[]\n" VM_A, "manifest:1: unknown kind of section ``; expected [vm NAME]", -1);
+	expect_error(VM_A "[vm b\nmemory = 3\n",
+		     "manifest:4: `[` without `]`; expected a section [vm NAME]", -1);
+	expect_error(VM_A "[vm b] c\n",
+		     "manifest:4: `c` behind a section's `]`; expected the line's end", -1);
+	expect_error(VM_A "[vm]\n",
+		     "manifest:4: `` as the name of a VM; expected a name of 1 to 31 letters, "
+		     "digits, `-`, `_` or `.`",
+		     -1);
+	expect_error(VM_A "[vm b c]\n",
+		     "manifest:4: `b c` as the name of a VM; expected a name of 1 to 31 letters, "
+		     "digits, `-`, `_` or `.`",
+		     -1);
+	expect_error(VM_A "[vm b@]\nmemory = 1M\n",
+		     "manifest:4: `b@` as the name of a VM; expected a name of 1 to 31 letters, "
+		     "digits, `-`, `_` or `.`",
+		     -1);
+	expect_error("\n" VM_A "[vm a]\nkernel = other\n",
+		     "manifest:5: [vm a] the VM of line 2 has that name; expected another", -1);
+}
+
+static void test_vm_name_length(void **state)
+{
+	char text[128];
+
+	(void)state;
+	snprintf(text, sizeof(text), "[vm %031d]\nmemory = 1M\nkernel = k\n", 0);
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(m.errors, 0);
+	assert_int_equal(strlen(m.vm[0]->name), VM_NAME_MAX - 1);
+	manifest_free(&m);
+	snprintf(text, sizeof(text), "[vm %032d]\nmemory = 1M\nkernel = k\n", 0);
+	assert_int_equal(parse(text), -ENOENT);
+	assert_true(shim_log_contains("expected a name of 1 to 31 letters"));
+}
+
+static void append_vms(char *text, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		sprintf(text + strlen(text), "[vm v%u]\nmemory = 1M\nkernel = k\n", i);
+}
+
+static void test_vm_limit(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	append_vms(text, 0, MANIFEST_VM_MAX);
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(m.errors, 0);
+	assert_int_equal(m.vm_count, MANIFEST_VM_MAX);
+	manifest_free(&m);
+	append_vms(text, MANIFEST_VM_MAX, MANIFEST_VM_MAX + 1);
+	expect_error(text, "manifest:97: [vm v32] one VM too many; expected at most 32", -1);
+}
+
+/* One VM's errors leave the others alone, and parsing goes on to find them all. */
+static void test_errors_stay_with_their_vm(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("[vm a]\ncpus = 0\nmemory = 1\nkernel = k\n"
+			       "[vm b]\nmemory = 1M\nkernel = k\n"
+			       "[odd]\n"
+			       "[vm c]\nfoo = 1\n"),
+			 0);
+	assert_int_equal(m.vm_count, 3);
+	assert_true(m.bad[0]);
+	assert_false(m.bad[1]);
+	assert_true(m.bad[2]);
+	assert_int_equal(m.errors, 6);
+	assert_true(shim_log_contains("manifest:2: [vm a] cpus = `0`"));
+	assert_true(shim_log_contains("manifest:3: [vm a] memory = `1`"));
+	assert_true(shim_log_contains("manifest:8: unknown kind of section `odd`"));
+	assert_true(shim_log_contains("manifest:10: [vm c] unknown key `foo`"));
+	assert_true(shim_log_contains("manifest:9: [vm c] no `memory`"));
+	assert_true(shim_log_contains("manifest:9: [vm c] no `kernel`"));
+}
+
+static void test_size_limit(void **state)
+{
+	char *text = malloc(MANIFEST_SIZE_MAX + 1);
+
+	(void)state;
+	memset(text, '#', MANIFEST_SIZE_MAX + 1);
+	memcpy(text, VM_A, strlen(VM_A));
+	assert_int_equal(manifest_parse(&m, text, MANIFEST_SIZE_MAX), 0);
+	assert_int_equal(m.vm_count, 1);
+	manifest_free(&m);
+	shim_log_reset();
+	assert_int_equal(manifest_parse(&m, text, MANIFEST_SIZE_MAX + 1), -EFBIG);
+	assert_int_equal(m.vm_count, 0);
+	assert_true(
+		shim_log_contains("manifest:1: 1048577 bytes of text; expected at most 1048576"));
+	free(text);
+}
+
+static void test_errors_shown(void **state)
+{
+	char text[1024] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < MANIFEST_ERRORS_SHOWN - 1; i++)
+		strcat(text, "junk\n");
+	assert_int_equal(parse(text), -ENOENT); /* the last error: no VM */
+	assert_int_equal(m.errors, MANIFEST_ERRORS_SHOWN);
+	assert_int_equal(shim_log_count(), MANIFEST_ERRORS_SHOWN);
+	strcat(text, "junk\n");
+	assert_int_equal(parse(text), -ENOENT);
+	assert_int_equal(m.errors, MANIFEST_ERRORS_SHOWN + 1);
+	assert_int_equal(shim_log_count(), MANIFEST_ERRORS_SHOWN + 1);
+	assert_string_equal(shim_log_last(), "manifest: 1 more errors not shown");
+}
+
+static void test_out_of_memory(void **state)
+{
+	(void)state;
+	shim_heap_fail_after(2);
+	assert_int_equal(parse(VM_A "[vm b]\nmemory = 1M\nkernel = k\n"
+				    "[vm c]\nmemory = 1M\nkernel = k\n"),
+			 0);
+	assert_int_equal(m.vm_count, 2);
+	assert_int_equal(m.errors, 1);
+	assert_string_equal(m.vm[1]->name, "c");
+	assert_false(m.bad[0] || m.bad[1]);
+	assert_true(shim_log_contains("manifest:4: [vm b] no memory left for its configuration"));
+}
+
+/* The longest message is not cut short by the log. */
+static void test_longest_message(void **state)
+{
+	char text[4096] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		strcat(text, "\n");
+	sprintf(text + strlen(text), "[vm %031d]\nmemory = 1M\nkernel = k\n", 0);
+	fill(text + strlen(text), 'x', 300);
+	strcat(text, " = 1\n");
+	assert_int_equal(parse(text), 0);
+	assert_non_null(strstr(shim_log_last(), "xx...`; expected one of"));
+	assert_non_null(strstr(shim_log_last(), "debug_exit"));
+	assert_true(strlen(shim_log_last()) < LOG_LINE_MAX - 8);
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, free_all)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_all_keys),	  TEST(test_defaults),
+		TEST(test_bytes),	  TEST(test_not_a_manifest),
+		TEST(test_keys_bad),	  TEST(test_key_list),
+		TEST(test_cpus),	  TEST(test_memory),
+		TEST(test_names),	  TEST(test_lines),
+		TEST(test_module_limit),  TEST(test_switches),
+		TEST(test_sections_bad),  TEST(test_vm_name_length),
+		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
+		TEST(test_size_limit),	  TEST(test_errors_shown),
+		TEST(test_out_of_memory), TEST(test_longest_message),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
