@@ -37,14 +37,23 @@ typedef int64_t s64;
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define ARRAY_SIZE(a)	      (sizeof(a) / sizeof((a)[0]))
-#define BIT(n)		      (1ul << (n))
-#define ALIGN_DOWN(x, a)      ((x) & ~((__typeof__(x))(a)-1))
-#define ALIGN_UP(x, a)	      ALIGN_DOWN((x) + ((__typeof__(x))(a)-1), a)
-#define IS_ALIGNED(x, a)      (((x) & ((__typeof__(x))(a)-1)) == 0)
-#define DIV_ROUND_UP(n, d)    (((n) + (d)-1) / (d))
-#define MIN(a, b)	      ((a) < (b) ? (a) : (b))
-#define MAX(a, b)	      ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
+#define BIT(n)		   (1ul << (n))
+#define ALIGN_DOWN(x, a)   ((x) & ~((__typeof__(x))(a)-1))
+#define ALIGN_UP(x, a)	   ALIGN_DOWN((x) + ((__typeof__(x))(a)-1), a)
+#define IS_ALIGNED(x, a)   (((x) & ((__typeof__(x))(a)-1)) == 0)
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
+/* Each argument is evaluated once, as the type the two have in common. The number keeps nested ones
+ * apart. */
+#define MIN(a, b)	      MIN_MAX_(<, a, b, __COUNTER__)
+#define MAX(a, b)	      MIN_MAX_(>, a, b, __COUNTER__)
+#define MIN_MAX_(op, a, b, n) MIN_MAX__(op, a, b, n)
+#define MIN_MAX__(op, a, b, n)                     \
+	({                                         \
+		__typeof__((a) + (b)) a_##n = (a); \
+		__typeof__((a) + (b)) b_##n = (b); \
+		a_##n op b_##n ? a_##n : b_##n;    \
+	})
 #define container_of(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
 
 #define KIB (1ul << 10)

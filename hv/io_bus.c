@@ -1,17 +1,24 @@
-/* Ordered, disjoint ranges and a binary search over them without a hard-to-predict branch. */
+/* Ordered, disjoint ranges and a binary search over them without a branch. */
 #include "hv/io_bus.h"
 
 #include <errno.h>
 
-_Static_assert(IO_BUS_MAX_RANGES >= 1, "the search looks at range 0 of an empty bus");
-_Static_assert(IO_BUS_MAX_RANGES <= 64, "a port exit affords six steps of the search");
+_Static_assert(IO_BUS_MAX_RANGES == 32, "find() takes five steps");
+
+/* Entries not in use lie above all others and hold no address. */
+static void clear_unused(struct io_bus *bus)
+{
+	for (unsigned i = bus->n; i < IO_BUS_MAX_RANGES; i++)
+		bus->range[i] = (struct io_range){ .base = UINT64_MAX };
+}
 
 int io_bus_add(struct io_bus *bus, u64 base, u64 size, const struct io_ops *ops, void *dev,
 	       const char *name)
 {
 	unsigned at = 0;
 
-	if (size == 0 || base + (size - 1) < base)
+	/* The very last address counts as a wrap, too: find() has its use for it. */
+	if (size == 0 || base + size < base)
 		return -EINVAL;
 	while (at < bus->n && bus->range[at].base < base)
 		at++;
@@ -22,6 +29,8 @@ int io_bus_add(struct io_bus *bus, u64 base, u64 size, const struct io_ops *ops,
 	if (bus->n == IO_BUS_MAX_RANGES)
 		return -ENOSPC;
 
+	if (bus->n == 0)
+		clear_unused(bus);
 	for (unsigned i = bus->n; i > at; i--)
 		bus->range[i] = bus->range[i - 1];
 	bus->range[at] = (struct io_range){ base, size, ops, dev, name };
@@ -29,18 +38,26 @@ int io_bus_add(struct io_bus *bus, u64 base, u64 size, const struct io_ops *ops,
 	return 0;
 }
 
+/* One step of the search: a compare and a conditional move. */
+static force_inline const struct io_range *skip(const struct io_range *r, unsigned n, u64 addr)
+{
+	return r[n].base <= addr ? r + n : r;
+}
+
+/*
+ * The last range whose base is not above addr, if it holds addr. The number of ranges does not
+ * come in: what is not used compares as above addr, or holds nothing.
+ */
 static force_inline const struct io_range *find(const struct io_bus *bus, u64 addr)
 {
 	const struct io_range *r = bus->range;
 
-	/* Keeps the last range whose base is not above addr; compiles to conditional moves. */
-	for (unsigned n = bus->n; n > 1;) {
-		unsigned half = n / 2;
-
-		r = r[half].base <= addr ? r + half : r;
-		n -= half;
-	}
-	/* Below the first range the difference wraps and is above any size; empty: size is 0. */
+	r = skip(r, 16, addr);
+	r = skip(r, 8, addr);
+	r = skip(r, 4, addr);
+	r = skip(r, 2, addr);
+	r = skip(r, 1, addr);
+	/* Below the first range the difference wraps and is above any size. */
 	return addr - r->base < r->size ? r : NULL;
 }
 
@@ -66,7 +83,9 @@ static u64 read_byte(const struct io_bus *bus, u64 addr)
 	return r ? r->ops->read(r->dev, addr - r->base, 1) & 0xff : 0xff;
 }
 
-static u64 read_by_bytes(const struct io_bus *bus, u64 addr, unsigned size)
+/* Out of line, to keep the usual way short. */
+static __attribute__((noinline)) u64 read_by_bytes(const struct io_bus *bus, u64 addr,
+						   unsigned size)
 {
 	u64 value = 0;
 
@@ -81,10 +100,13 @@ u64 io_bus_read(const struct io_bus *bus, u64 addr, unsigned size)
 
 	if (likely(r && fits(r, addr - r->base, size)))
 		return r->ops->read(r->dev, addr - r->base, size) & size_mask(size);
+	if (size == 1)
+		return 0xff;
 	return read_by_bytes(bus, addr, size);
 }
 
-static void write_by_bytes(const struct io_bus *bus, u64 addr, unsigned size, u64 value)
+static __attribute__((noinline)) void write_by_bytes(const struct io_bus *bus, u64 addr,
+						     unsigned size, u64 value)
 {
 	for (unsigned i = 0; i < size; i++) {
 		const struct io_range *r = find(bus, addr + i);
@@ -100,6 +122,6 @@ void io_bus_write(const struct io_bus *bus, u64 addr, unsigned size, u64 value)
 
 	if (likely(r && fits(r, addr - r->base, size)))
 		r->ops->write(r->dev, addr - r->base, size, value & size_mask(size));
-	else
+	else if (size > 1)
 		write_by_bytes(bus, addr, size, value);
 }

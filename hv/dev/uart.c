@@ -163,11 +163,24 @@ static void tx_wait(struct uart *uart, u8 value)
 	update_irq(uart);
 }
 
+/* THRE fell and rose. So does the interrupt, for those who wait for its edge. */
+static void sent_at_once(struct uart *uart)
+{
+	bool again = uart->thre_pending;
+
+	uart->thre_pending = true;
+	if (likely(!uart->ier)) /* polled: there is no interrupt to look after */
+		return;
+	if (again && interrupt_cause(uart) == IIR_THRE)
+		drive_irq(uart, false);
+	update_irq(uart);
+}
+
 static void write_thr(struct uart *uart, u8 value)
 {
 	struct uart_backend *b = &uart->backend;
 
-	if (uart->mcr & MCR_LOOP) {
+	if (unlikely(uart->mcr & MCR_LOOP)) {
 		rx_looped(uart, value);
 	} else if (likely(!fifo_count(&uart->tx) && b->tx_room(b->ctx))) {
 		b->tx(b->ctx, value);
@@ -175,11 +188,7 @@ static void write_thr(struct uart *uart, u8 value)
 		tx_wait(uart, value);
 		return;
 	}
-	/* Gone at once: THRE fell and rose. So does the interrupt, for those who wait for edges. */
-	if ((uart->ier & IER_THRE) && uart->thre_pending && interrupt_cause(uart) == IIR_THRE)
-		drive_irq(uart, false);
-	uart->thre_pending = true;
-	update_irq(uart);
+	sent_at_once(uart);
 }
 
 static u8 read_rbr(struct uart *uart)

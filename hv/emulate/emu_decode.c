@@ -189,7 +189,7 @@ static bool translate_operand(const struct decoded *d, const ZydisDecodedOperand
 static bool translate_string(const struct decoded *d, struct emu_insn *insn)
 {
 	insn->seg = EMU_SEG_DS;
-	for (unsigned i = 0; i < MIN(d->insn.operand_count, OPERANDS); i++) {
+	for (unsigned i = 0; i < MIN((unsigned)d->insn.operand_count, (unsigned)OPERANDS); i++) {
 		const ZydisDecodedOperand *z = &d->operand[i];
 
 		if (z->type == ZYDIS_OPERAND_TYPE_MEMORY && wide_register(z->mem.base) == REG_RSI)

@@ -10,8 +10,8 @@ struct segment {
 };
 
 /*
- * Claims the room and fills it. file_size <= mem_size; offset and addr below 2^33. Errors are logged:
- * -ENOEXEC, the file is too short; -ENOSPC, no RAM there; -EFAULT.
+ * Claims the room and fills it. file_size <= mem_size; offset and addr below 2^33. Errors are
+ * logged: -ENOEXEC, the file is too short; -ENOSPC, no RAM there; -EFAULT.
  */
 int segment_load(struct load_job *job, const u8 *file, const struct segment *seg) __must_check;
 

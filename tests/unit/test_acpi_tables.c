@@ -142,7 +142,9 @@ static void test_fixed_tables(void **state __unused)
 	assert_int_equal(get(f.fadt, 132, 8), 0);
 	assert_int_equal(get(f.fadt, 140, 8), get(f.fadt, 40, 4));
 	/* The wide blocks agree with the narrow ones, in place and length. */
-	static const u16 wide[][3] = { { 148, 56, 4 }, { 172, 64, 2 }, { 208, 76, 4 }, { 220, 80, 4 } };
+	static const u16 wide[][3] = {
+		{ 148, 56, 4 }, { 172, 64, 2 }, { 208, 76, 4 }, { 220, 80, 4 }
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wide); i++) {
 		assert_int_equal(f.fadt[wide[i][0]], 1);
@@ -319,7 +321,9 @@ static void test_aml(void **state __unused)
 	static const char s5[] = "_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00";
 	/* EISA id PNP0501; I/O 0x3f8 of 8; IRQ 4. */
 	static const u8 pnp0501[] = { 0x41, 0xd0, 0x05, 0x01 };
-	static const u8 crs[] = { 0x47, 0x01, 0xf8, 0x03, 0xf8, 0x03, 0x01, 0x08, 0x22, 0x10, 0x00 };
+	static const u8 crs[] = {
+		0x47, 0x01, 0xf8, 0x03, 0xf8, 0x03, 0x01, 0x08, 0x22, 0x10, 0x00
+	};
 	struct acpi_tables_config c = config(1);
 	struct found f;
 
@@ -367,8 +371,9 @@ static void test_iasl(void **state __unused)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		dump(dir, all[i].name, all[i].t, get(all[i].t, 4, 4));
-	snprintf(cmd, sizeof(cmd), "cd %s && iasl -d *.dat >log 2>&1 && test $(ls *.dsl | wc -l) = %u",
-		 dir, (unsigned)ARRAY_SIZE(all));
+	snprintf(cmd, sizeof(cmd),
+		 "cd %s && iasl -d *.dat >log 2>&1 && test $(ls *.dsl | wc -l) = %u", dir,
+		 (unsigned)ARRAY_SIZE(all));
 	assert_int_equal(system(cmd), 0);
 	snprintf(cmd, sizeof(cmd),
 		 "cd %s && ! grep -iE 'error|warning|invalid|incorrect|truncat' log *.dsl | "

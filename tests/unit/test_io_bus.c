@@ -47,7 +47,10 @@ static void test_add_refuses(void **state __unused)
 
 	assert_int_equal(io_bus_add(&bus, 0x10, 0, &ram_ops, &ram, "a"), -EINVAL);
 	assert_int_equal(io_bus_add(&bus, ~0ull, 2, &ram_ops, &ram, "a"), -EINVAL);
-	assert_int_equal(io_bus_add(&bus, ~0ull, 1, &ram_ops, &ram, "top"), 0);
+	assert_int_equal(io_bus_add(&bus, ~0ull, 1, &ram_ops, &ram, "a"), -EINVAL);
+	assert_int_equal(io_bus_add(&bus, ~0ull - 1, 1, &ram_ops, &ram, "top"), 0);
+	assert_int_equal(io_bus_find(&bus, ~0ull - 1)->base, ~0ull - 1);
+	assert_null(io_bus_find(&bus, ~0ull));
 	assert_int_equal(io_bus_add(&bus, 0x100, 0x10, &ram_ops, &ram, "a"), 0);
 	assert_int_equal(io_bus_add(&bus, 0x100, 0x10, &ram_ops, &ram, "a"), -EEXIST);
 	assert_int_equal(io_bus_add(&bus, 0x10f, 1, &ram_ops, &ram, "a"), -EEXIST);
@@ -151,8 +154,10 @@ static void test_unclaimed_and_crossing(void **state __unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_add_refuses),	       cmocka_unit_test(test_full),
-		cmocka_unit_test(test_find_all),	       cmocka_unit_test(test_access),
+		cmocka_unit_test(test_add_refuses),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_find_all),
+		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_unclaimed_and_crossing),
 	};
 

@@ -248,7 +248,8 @@ static void test_spurious(void **state __unused)
 	assert_int_equal(read_isr(MASTER), 0);
 	outb(MASTER + 1, 0);
 	assert_acks(0x37);
-	assert_int_equal(read_isr(MASTER), 0x80); /* a real one has its bit: that tells them apart */
+	assert_int_equal(read_isr(MASTER),
+			 0x80); /* a real one has its bit: that tells them apart */
 }
 
 static void test_spurious_slave(void **state __unused)

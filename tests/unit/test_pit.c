@@ -323,7 +323,7 @@ static void test_new_count_in_period(void **state __unused)
 	assert_int_equal(edges, 2);
 }
 
-static void test_gate(void **state __unused)
+static void test_gate_level(void **state __unused)
 {
 	u64 t;
 
@@ -344,6 +344,26 @@ static void test_gate(void **state __unused)
 	run_to(t + 460);
 	assert_int_equal(inb(0x61) & 0x20, 0x20);
 
+	/* Mode 3: the gate holds OUT up and starts a period. */
+	program(2, 0x36, 100);
+	t = clock_now() + 1;
+	run_to(t + 60);
+	assert_int_equal(inb(0x61) & 0x20, 0);
+	outb(0x61, 0);
+	assert_int_equal(inb(0x61) & 0x20, 0x20);
+	outb(0x61, 1);
+	t = clock_now() + 1;
+	run_to(t + 49);
+	assert_int_equal(inb(0x61) & 0x20, 0x20);
+	run_to(t + 50);
+	assert_int_equal(inb(0x61) & 0x20, 0);
+}
+
+static void test_gate_edge(void **state __unused)
+{
+	u64 t;
+
+	outb(0x61, 1);
 	/* Mode 1: a rising gate starts it, and starts it over. */
 	program(2, 0x32, 100);
 	assert_int_equal(inb(0x61) & 0x20, 0x20);
@@ -361,20 +381,6 @@ static void test_gate(void **state __unused)
 	assert_int_equal(inb(0x61) & 0x20, 0);
 	run_to(t + 191);
 	assert_int_equal(inb(0x61) & 0x20, 0x20);
-
-	/* Mode 3: the gate holds OUT up and starts a period. */
-	program(2, 0x36, 100);
-	t = clock_now() + 1;
-	run_to(t + 60);
-	assert_int_equal(inb(0x61) & 0x20, 0);
-	outb(0x61, 0);
-	assert_int_equal(inb(0x61) & 0x20, 0x20);
-	outb(0x61, 1);
-	t = clock_now() + 1;
-	run_to(t + 49);
-	assert_int_equal(inb(0x61) & 0x20, 0x20);
-	run_to(t + 50);
-	assert_int_equal(inb(0x61) & 0x20, 0);
 
 	/* Mode 5: a strobe of one clock, N after the trigger. */
 	program(2, 0x3a, 30);
@@ -551,12 +557,23 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_firmware_state), T(test_mode0),	    T(test_mode2_periodic),
-		T(test_no_drift),	T(test_late_ticks_coalesce),
-		T(test_shortest_period), T(test_mode3),	    T(test_mode4_one_shot),
-		T(test_new_count_in_period), T(test_gate),  T(test_tsc_calibration),
-		T(test_latch_and_read_modes), T(test_bcd),  T(test_port61),
-		T(test_stale_timer_and_reset), T(test_garbage),
+		T(test_firmware_state),
+		T(test_mode0),
+		T(test_mode2_periodic),
+		T(test_no_drift),
+		T(test_late_ticks_coalesce),
+		T(test_shortest_period),
+		T(test_mode3),
+		T(test_mode4_one_shot),
+		T(test_new_count_in_period),
+		T(test_gate_level),
+		T(test_gate_edge),
+		T(test_tsc_calibration),
+		T(test_latch_and_read_modes),
+		T(test_bcd),
+		T(test_port61),
+		T(test_stale_timer_and_reset),
+		T(test_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

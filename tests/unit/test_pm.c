@@ -114,6 +114,9 @@ static void test_enable_bits(void **state __unused)
 	assert_int_equal(get(ENABLE, 2), 0x0021);
 	set(ENABLE, 1, 0);
 	set(ENABLE + 1, 1, 1);
+	set(ENABLE, 1, 0x20); /* a byte leaves the other alone */
+	assert_int_equal(get(ENABLE, 2), 0x0120);
+	set(ENABLE, 1, 0);
 	assert_int_equal(get(ENABLE, 2), 0x0100);
 	assert_int_equal(get(STATUS, 4), 0x01000000);
 	assert_int_equal(get(PM_BASE + 6, 2), 0);

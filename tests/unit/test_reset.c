@@ -49,10 +49,9 @@ static int setup(void **state __unused)
 	reset_init(&reset, power);
 	kbc_init(&kbc, power);
 	debug_exit_init(&dbg, on_exit_port, &exits);
-	return reset_attach(&reset, &bus) || kbc_attach(&kbc, &bus) ||
-			       debug_exit_attach(&dbg, &bus) ?
-		       -1 :
-		       0;
+	return reset_attach(&reset, &bus) || kbc_attach(&kbc, &bus) || debug_exit_attach(&dbg, &bus)
+		       ? -1
+		       : 0;
 }
 
 static void test_reset_control(void **state __unused)

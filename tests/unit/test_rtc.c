@@ -387,7 +387,8 @@ static u32 cmos_field(u8 reg, unsigned n)
 
 static void test_board(void **state __unused)
 {
-	static const struct rtc_board small = { 8 * MIB, 0, 1 }, huge = { 64 * GIB, 1ull << 41, 4096 };
+	static const struct rtc_board small = { 8 * MIB, 0, 1 },
+				      huge = { 64 * GIB, 1ull << 41, 4096 };
 	unsigned sum = 0;
 
 	assert_int_equal(cmos_field(0x15, 2), 640);
@@ -432,9 +433,18 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_calendar), T(test_alarm_next), T(test_time_advances), T(test_formats),
-		T(test_set_time), T(test_uip),	      T(test_update_interrupt), T(test_periodic),
-		T(test_alarm),	  T(test_reset),      T(test_board),		T(test_garbage),
+		T(test_calendar),
+		T(test_alarm_next),
+		T(test_time_advances),
+		T(test_formats),
+		T(test_set_time),
+		T(test_uip),
+		T(test_update_interrupt),
+		T(test_periodic),
+		T(test_alarm),
+		T(test_reset),
+		T(test_board),
+		T(test_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,7 +346,7 @@ static void test_loopback(void **state __unused)
 	assert_int_equal(get(UART_MSR), MSR_RI | 2); /* RI rising is not reported */
 	set(UART_MCR, MCR_LOOP | MCR_OUT2);
 	assert_int_equal(get(UART_MSR), MSR_DCD | 4 | 8); /* its trailing edge is */
-	set(UART_MCR, MCR_LOOP | 0x0a); /* what Linux looks for */
+	set(UART_MCR, MCR_LOOP | 0x0a);			  /* what Linux looks for */
 	assert_int_equal(get(UART_MSR) & 0xf0, 0x90);
 
 	/* Data come round; the cable neither gets nor gives any. */
@@ -418,14 +418,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		T(test_reset_state),	    T(test_identification),
-		T(test_polled_output),	    T(test_output_waits_for_room),
+		T(test_reset_state),
+		T(test_identification),
+		T(test_polled_output),
+		T(test_output_waits_for_room),
 		T(test_waiting_output_survives_resets),
-		T(test_thre_interrupt),	    T(test_out2_gate),
-		T(test_input_without_fifo), T(test_pasted_input),
-		T(test_trigger_levels),	    T(test_priorities),
-		T(test_break_in_fifo),	    T(test_loopback),
-		T(test_reset_takes_next_input), T(test_garbage),
+		T(test_thre_interrupt),
+		T(test_out2_gate),
+		T(test_input_without_fifo),
+		T(test_pasted_input),
+		T(test_trigger_levels),
+		T(test_priorities),
+		T(test_break_in_fifo),
+		T(test_loopback),
+		T(test_reset_takes_next_input),
+		T(test_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,10 @@ DefinitionBlock ("", "DSDT", 2, "NEAP  ", "NEAPDSDT", 1)
             })
         }
 
-        /* Ports of the board that belong to no device above. */
+        /*
+         * Ports of the board that belong to no device above. Not the reset register: it lies
+         * inside PCI's configuration address, which is claimed as a whole where there is PCI.
+         */
         Device (SYSR)
         {
             Name (_HID, EisaId ("PNP0C02"))
@@ -59,7 +62,6 @@ DefinitionBlock ("", "DSDT", 2, "NEAP  ", "NEAPDSDT", 1)
                 IO (Decode16, 0x0092, 0x0092, 1, 1)
                 IO (Decode16, 0x0600, 0x0600, 1, 0x0C)
                 IO (Decode16, 0x0620, 0x0620, 1, 4)
-                IO (Decode16, 0x0CF9, 0x0CF9, 1, 1)
             })
         }
     }
