@@ -134,9 +134,13 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 
 /* --- the loop --- */
 
+/* An interrupt that waits already ends the HLT at once; it is looked for here, as nobody posts it again. */
 void vcpu_halt(struct vcpu *v)
 {
-	v->activity = VCPU_HALTED;
+	if (backend->irq_deliverable(v))
+		vcpu_post(v, VCPU_IRQ);
+	else
+		v->activity = VCPU_HALTED;
 }
 
 /* Makes this vCPU's state the one in the processor's registers. */
@@ -229,9 +233,6 @@ static void loop(struct vcpu *v)
 		}
 		sched_block(VCPU_WAKE);
 		ensure_loaded(v);
-		/* Something came up between HLT and here may be all there is to wake for. */
-		if (v->activity == VCPU_HALTED && backend->irq_deliverable(v))
-			vcpu_post(v, VCPU_IRQ);
 	}
 }
 

@@ -4,8 +4,9 @@ import os
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(TOP, "build")
-DEPS = os.environ.get("NEAP_DEPS") or os.path.join(BUILD, "deps")
+# A tree may be built more than once; NEAP_BUILD is the directory whose build is meant.
+BUILD = os.environ.get("NEAP_BUILD") or os.path.join(TOP, "build")
+DEPS = os.environ.get("NEAP_DEPS") or os.path.join(TOP, "build", "deps")
 NEAP_ELF = os.path.join(BUILD, "neap.elf")
 STOCK_MANIFEST = os.path.join(TOP, "scripts", "manifests", "linux.txt")
 STOCK_KERNEL = os.path.join(DEPS, "linux", "vmlinuz")
