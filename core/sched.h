@@ -15,8 +15,8 @@ enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 #define THREAD_RESCHED BIT(0)
 
 struct thread {
-	void *sp;		 /* saved stack pointer while it does not run; switch.S */
 	u32 pending;		 /* atomic: work for the thread; see sched_post() */
+	void *sp;		 /* saved stack pointer while it does not run; switch.S */
 	enum thread_state state; /* under the runqueue's lock */
 	struct cpu *cpu;	 /* where it runs */
 	struct list node;	 /* in the runqueue while ready */

@@ -295,26 +295,42 @@ static void fix_dynamic(struct vcpu *vcpu, const struct cpuid_entry *e, u32 subl
 	}
 }
 
-void cpuid_emulate(struct vcpu *vcpu, u64 (*guest_cr4)(void))
+static force_inline void give(struct vcpu *vcpu, const struct cpuid_entry *e)
 {
-	const struct cpuid_table *t = &vcpu->vm->cpuid;
 	u64 *r = vcpu->regs.r;
-	u32 leaf = (u32)r[REG_RAX], subleaf = (u32)r[REG_RCX];
-	const struct cpuid_entry *e = find_leaf(t, leaf);
 
-	if (unlikely(e->more))
-		e = find_subleaf(t, e, subleaf);
 	r[REG_RAX] = e->r.eax;
 	r[REG_RBX] = e->r.ebx;
 	r[REG_RCX] = e->r.ecx;
 	r[REG_RDX] = e->r.edx;
+}
+
+static __attribute__((noinline)) void give_special(struct vcpu *vcpu, const struct cpuid_entry *e,
+						   u64 (*guest_cr4)(void))
+{
+	const struct cpuid_table *t = &vcpu->vm->cpuid;
+	u32 leaf = (u32)vcpu->regs.r[REG_RAX], subleaf = (u32)vcpu->regs.r[REG_RCX];
+
+	if (e->more)
+		e = find_subleaf(t, e, subleaf);
+	give(vcpu, e);
 	if (e->dynamic)
 		fix_dynamic(vcpu, e, subleaf, guest_cr4);
 	/* Leaf 0BH beyond its levels returns the level asked for and the id (SDM vol. 2). */
-	if (unlikely(leaf == 0xb) && e == &t->entry[0]) {
-		r[REG_RCX] = subleaf & 0xff;
-		r[REG_RDX] = vcpu->lapic.config.apic_id;
+	if (leaf == 0xb && e == &t->entry[0]) {
+		vcpu->regs.r[REG_RCX] = subleaf & 0xff;
+		vcpu->regs.r[REG_RDX] = vcpu->lapic.config.apic_id;
 	}
+}
+
+void cpuid_emulate(struct vcpu *vcpu, u64 (*guest_cr4)(void))
+{
+	const struct cpuid_entry *e = find_leaf(&vcpu->vm->cpuid, (u32)vcpu->regs.r[REG_RAX]);
+
+	if (unlikely(e->special))
+		give_special(vcpu, e, guest_cr4);
+	else
+		give(vcpu, e);
 }
 
 bool cpuid_table_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg, u32 bits)

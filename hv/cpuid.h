@@ -25,9 +25,15 @@ enum cpuid_dynamic {
 struct cpuid_entry {
 	struct cpuid_regs r;
 	u32 subleaf;
-	u8 more; /* entries that follow for further subleaves of the same leaf */
-	u8 dynamic;
-};
+	/* Both zero in the usual case, which is then one test. */
+	union {
+		struct {
+			u8 more;    /* entries that follow for further subleaves of the same leaf */
+			u8 dynamic; /* enum cpuid_dynamic */
+		};
+		u16 special;
+	};
+} __aligned(32); /* a shift away from its index */
 
 struct cpuid_table {
 	/* Index of the leaf's first entry in entry[]; entry[0] is the all-zero answer. */

@@ -89,15 +89,16 @@ static void take_down(struct vm *vm)
 {
 	struct vm_config *config = vm->config;
 	bool again = vm->end_kind == VM_END_RESET;
-	u32 id = vm->id;
+	const char *reason = vm->end_reason;
+	u32 id = vm->id, status = vm->exit_status;
+	u64 ms = time_ticks_to_ns(time_now() - vm->start_tsc) / 1000000;
 
-	log_info("vm %s: %s, status %u, after %lu ms", config->name, vm->end_reason,
-		 vm->exit_status,
-		 time_ticks_to_ns(time_now() - vm->start_tsc) / 1000000);
-	note_status(vm->exit_status);
+	note_status(status);
 	/* The last thread may still be on its way off its stack: it is dead once it is off its CPU. */
 	vm_wait_threads(vm);
 	vm_destroy(vm);
+	/* Behind the last of its output, which its console has sent by now. */
+	log_info("vm %s: %s, status %u, after %lu ms", config->name, reason, status, ms);
 	live--;
 	if (again)
 		start_vm(config, id);

@@ -85,7 +85,7 @@ static u64 guest_tsc(const struct vcpu *v)
 	return time_now() + v->tsc_offset;
 }
 
-static void set_tsc_offset(struct vcpu *v, u64 offset)
+static __attribute__((noinline)) void set_tsc_offset(struct vcpu *v, u64 offset)
 {
 	v->tsc_offset = offset;
 	lapic_set_tsc_offset(&v->lapic, offset);
@@ -190,9 +190,12 @@ static const struct msr_policy policy[] = {
 	{ MSR_MTRR_DEF_TYPE, 0, mtrr_def_read, mtrr_def_write },
 	{ MSR_XSS, 0, NULL, xss_write },
 };
+#define MSR_POLICY_LAST MSR_XSS /* above it: nothing, and most of what guests try in vain */
 
 static const struct msr_policy *find(u32 msr)
 {
+	if (msr > MSR_POLICY_LAST)
+		return NULL;
 	for (unsigned i = 0; i < ARRAY_SIZE(policy); i++) {
 		if (policy[i].msr == msr)
 			return &policy[i];
@@ -200,7 +203,7 @@ static const struct msr_policy *find(u32 msr)
 	return NULL;
 }
 
-static int slow_read(struct vcpu *v, u32 msr, u64 *value)
+static __attribute__((noinline)) int slow_read(struct vcpu *v, u32 msr, u64 *value)
 {
 	const struct msr_policy *p = find(msr);
 	const u64 *mtrr = mtrr_slot(v, msr);
@@ -214,7 +217,7 @@ static int slow_read(struct vcpu *v, u32 msr, u64 *value)
 	return 0;
 }
 
-static int slow_write(struct vcpu *v, u32 msr, u64 value)
+static __attribute__((noinline)) int slow_write(struct vcpu *v, u32 msr, u64 value)
 {
 	const struct msr_policy *p = find(msr);
 
@@ -226,14 +229,14 @@ static int slow_write(struct vcpu *v, u32 msr, u64 value)
 /* The ones that guests use at every tick come first, without a search. */
 int msr_read(struct vcpu *v, u32 msr, u64 *value)
 {
+	if (msr == MSR_TSC_ADJUST) {
+		*value = v->tsc_adjust;
+		return 0;
+	}
 	if (msr - LAPIC_X2APIC_MSR < LAPIC_X2APIC_MSR_END - LAPIC_X2APIC_MSR)
 		return lapic_msr_read(&v->lapic, msr, value) < 0 ? -EIO : 0;
 	if (msr == MSR_TSC_DEADLINE) {
 		*value = lapic_timer_deadline(&v->lapic);
-		return 0;
-	}
-	if (msr == MSR_TSC_ADJUST) {
-		*value = v->tsc_adjust;
 		return 0;
 	}
 	return slow_read(v, msr, value);
@@ -245,9 +248,9 @@ int msr_write(struct vcpu *v, u32 msr, u64 value)
 		lapic_timer_set_deadline(&v->lapic, value);
 		return 0;
 	}
-	if (msr - LAPIC_X2APIC_MSR < LAPIC_X2APIC_MSR_END - LAPIC_X2APIC_MSR)
-		return lapic_msr_write(&v->lapic, msr, value) < 0 ? -EIO : 0;
 	if (msr == MSR_TSC_ADJUST)
 		return tsc_adjust_write(v, value);
+	if (msr - LAPIC_X2APIC_MSR < LAPIC_X2APIC_MSR_END - LAPIC_X2APIC_MSR)
+		return lapic_msr_write(&v->lapic, msr, value) < 0 ? -EIO : 0;
 	return slow_write(v, msr, value);
 }

@@ -48,12 +48,11 @@ _Static_assert((VCPU_TRACE & (VCPU_TRACE - 1)) == 0, "the ring wraps by masking"
  * `thread`. */
 struct vcpu {
 	struct guest_regs regs; /* at offset 0; RSP lives in the backend */
-	void *host_sp;		/* while the guest runs */
+	struct thread thread;	/* begins with the pending word, at offset 128 */
 	struct vm *vm;
 	u64 rip; /* at the last exit */
 	u32 trace_pos;
 	u32 index; /* position in the vCPU table */
-	struct thread thread;
 	enum vcpu_activity activity;
 	u8 sipi_vector; /* written by the sender before it posts VCPU_SIPI */
 	void *backend;	/* struct vmx_vcpu or svm_vcpu */
@@ -66,8 +65,6 @@ struct vcpu {
 	u64 exits_total_before; /* folded in when a reason is out of range */
 	struct lapic lapic;
 };
-_Static_assert(offsetof(struct vcpu, regs) == 0, "entry assembly");
-_Static_assert(offsetof(struct vcpu, host_sp) == 128, "entry assembly");
 
 /* Makes the vCPU with this index and its thread's place, not yet running. -ENOMEM, -ENOSPC. */
 int vcpu_create(struct vm *vm, u32 index, struct vcpu **out) __must_check;
@@ -75,7 +72,8 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out) __must_check;
 /* Frees a vCPU whose thread has ended. */
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* Starts the thread: the first vCPU in the VM's start state, others waiting for a start-up IPI. -ENOMEM. */
+/* Starts the thread: the first vCPU in the VM's start state, others waiting for a start-up IPI.
+ * -ENOMEM. */
 int vcpu_start(struct vcpu *vcpu) __must_check;
 
 /* Any CPU: work for the vCPU; it leaves the guest or its sleep for it. */

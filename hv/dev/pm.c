@@ -6,7 +6,10 @@
 #define PM1_TMR	   0x0001
 #define PM1_GBL	   0x0020
 #define PM1_PWRBTN 0x0100
+#define PM1_RTC	   0x0400
 #define PM1_EVENTS (PM1_TMR | PM1_GBL | PM1_PWRBTN)
+/* The RTC has no wake event here (FADT flag RTC_S4), but Linux enables it all the same and looks. */
+#define PM1_ENABLES (PM1_EVENTS | PM1_RTC)
 
 /* 4.8.3.2: control bits. */
 #define PM1_SCI_EN    0x0001
@@ -120,7 +123,7 @@ static bool write_reg16(struct pm *pm, unsigned reg, u16 value, u16 mask)
 	if (reg == STATUS_REG)
 		pm->status &= ~(value & mask); /* ones clear */
 	else if (reg == ENABLE_REG)
-		pm->enable = (pm->enable & ~mask) | (value & mask & PM1_EVENTS);
+		pm->enable = (pm->enable & ~mask) | (value & mask & PM1_ENABLES);
 	else if (reg == CONTROL_REG)
 		return write_control(pm, value, mask);
 	return false;

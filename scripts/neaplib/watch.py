@@ -9,8 +9,8 @@ from .image import GRUB_FAILED
 CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\^-~])")
 UNFINISHED_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[ -/]*)$")
 LINE_MAX = 65536
-PANIC = re.compile(r"neap: panic:")
-PANIC_END = re.compile(r"neap: panic end")
+PANIC = re.compile(r"neap: error: panic: ")
+PANIC_END = re.compile(r"neap: error: panic: end")
 EXIT_STATUS = re.compile(r"neap: exit status (\d{1,3})\s*")
 
 
@@ -82,10 +82,10 @@ class Watcher:
         return typed
 
     def _note_verdict(self, line):
-        if PANIC.match(line):
-            self.panicked = True
-        elif PANIC_END.match(line):
+        if PANIC_END.match(line):
             self.panic_over = self.panicked
+        elif PANIC.match(line):
+            self.panicked = True
         elif line.strip() == GRUB_FAILED:
             self.boot_failed = True
         status = EXIT_STATUS.fullmatch(line)

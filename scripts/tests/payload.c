@@ -134,9 +134,9 @@ __attribute__((used)) void payload_main(const uint8_t *info)
 		if (c >= 'x' && c <= 'z')
 			exit_with(c, number);
 		if (c == 'P' || c == 'Q')
-			put("\nneap: panic: as told\nneap: and why\n");
+			put("\nneap: error: panic: as told\nneap: error: and why\n");
 		if (c == 'P')
-			put("neap: panic end\n");
+			put("neap: error: panic: end\n");
 		if (c == 'n') {
 			put("\nreceived ");
 			put_number(received);

@@ -59,8 +59,9 @@ def test_exit_status(text, status):
 
 
 @pytest.mark.parametrize("text, panicked, over", [
-    (b"neap: panic: x\n", True, False), (b"neap: panic: x\ny\nneap: panic end\n", True, True),
-    (b"neap: panic end\n", False, False), (b"a neap: panic: x\n", False, False),
+    (b"neap: error: panic: x\n", True, False),
+    (b"neap: error: panic: x\ny\nneap: error: panic: end; z\n", True, True),
+    (b"neap: error: panic: end\n", False, False), (b"a neap: error: panic: x\n", False, False),
 ])
 def test_panic(text, panicked, over):
     watcher = Watcher()

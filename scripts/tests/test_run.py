@@ -50,7 +50,7 @@ def test_switched_off_without_a_status(run):
 def test_panic_is_told_whether_or_not_it_ends(run, how):
     done = run("--send", f"ready> ={how}")
     assert done.returncode == 125
-    assert b"neap: panic: as told\r\nneap: and why\r\n" in done.stdout
+    assert b"neap: error: panic: as told\r\nneap: error: and why\r\n" in done.stdout
 
 
 def test_timeout(run):

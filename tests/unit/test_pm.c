@@ -109,7 +109,7 @@ static void test_timer_event(void **state __unused)
 static void test_enable_bits(void **state __unused)
 {
 	set(ENABLE, 2, 0xffff);
-	assert_int_equal(get(ENABLE, 2), 0x0121);
+	assert_int_equal(get(ENABLE, 2), 0x0521);
 	set(ENABLE + 1, 1, 0);
 	assert_int_equal(get(ENABLE, 2), 0x0021);
 	set(ENABLE, 1, 0);

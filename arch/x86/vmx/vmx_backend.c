@@ -91,7 +91,7 @@ static u8 *new_msr_bitmap(void)
 	return bitmap;
 }
 
-static void write_host_state(struct vcpu *v)
+static void write_host_state(void)
 {
 	struct cpu *c = this_cpu();
 	struct desc_pointer idt;
@@ -119,7 +119,6 @@ static void write_host_state(struct vcpu *v)
 	if (vmx_caps.pat)
 		vmcs_write64(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 	vmcs_writen(VMCS_HOST_RIP, (u64)vmx_exit_entry);
-	vmcs_writen(VMCS_HOST_RSP, (u64)&v->regs + sizeof(v->regs));
 }
 
 static void write_controls(struct vcpu *v)
@@ -233,7 +232,7 @@ static void vcpu_reset(struct vcpu *v)
 {
 	write_controls(v);
 	write_optional_controls(v);
-	write_host_state(v);
+	write_host_state();
 	vmx_reset(v);
 	vmx_update_apic_mode(v);
 	v->xcr0 = 1;

@@ -177,7 +177,7 @@ static bool mov_to_cr(struct vcpu *v, unsigned cr, u64 value)
 	}
 }
 
-bool vmx_exit_cr(struct vcpu *v)
+enum vmx_resume vmx_exit_cr(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 	unsigned reg = QUAL_REG(qual);
@@ -187,5 +187,5 @@ bool vmx_exit_cr(struct vcpu *v)
 	else if (QUAL_TYPE(qual) != MOV_TO_CR || !mov_to_cr(v, QUAL_CR(qual), read_operand(v, reg)))
 		return vmx_inject_gp(v);
 	vmx_skip_instruction(v);
-	return true;
+	return VMX_RESUME_ALL;
 }

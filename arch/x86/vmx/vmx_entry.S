@@ -1,14 +1,58 @@
 /*
- * VM entry and VM exit. int vmx_enter(struct vcpu *vcpu, bool launched): loads the guest's general registers and
- * enters; VM-exits come to vmx_exit_entry with RSP at the end of vcpu->regs (HOST_RSP), so that pushes fill it.
- * vmx_exit_handle() then decides whether to go straight back in. Offsets: hv/vcpu.h asserts them.
+ * VM entry and VM exit.
+ *
+ * int vmx_enter(struct vcpu *vcpu, bool launched): loads the guest's general registers and enters. At a VM-exit RSP is
+ * HOST_RSP, where vmx_enter left the vcpu's address on this stack. All registers are stored into vcpu->regs and
+ * vmx_exit_handle() is called; what it returns says how to go on (enum vmx_resume):
+ *   0  leave: return from vmx_enter
+ *   1  enter again; RBP and R12 to R15 are the guest's still, as the C code preserves them
+ *   2  enter again with all registers from vcpu->regs
+ * 1 and 2 count only while nothing is pending: that one test is made here, the last thing before the entry.
  *
  * Every RET after a VM-exit returns from a CALL made after it, until vmx_enter itself returns: there the return
- * stack buffer may hold guest addresses, so it is refilled first.
+ * stack buffer may hold guest addresses, so it is refilled first. Offsets are asserted in arch/x86/vmx/vmx_vcpu.h.
  */
-#define VCPU_REGS	0
-#define VCPU_HOST_SP	128
-#define REGS_RSP	32
+#include "arch/x86/vmx/vmx_offsets.h"
+
+#define HOST_RSP 0x6c14		/* VMCS field */
+
+	.macro store_all
+	movq	%rax, VMX_OFF_RAX(%rdi)
+	movq	%rcx, VMX_OFF_RCX(%rdi)
+	movq	%rdx, VMX_OFF_RDX(%rdi)
+	movq	%rbx, VMX_OFF_RBX(%rdi)
+	movq	%rbp, VMX_OFF_RBP(%rdi)
+	movq	%rsi, VMX_OFF_RSI(%rdi)
+	movq	%r8, VMX_OFF_R8(%rdi)
+	movq	%r9, VMX_OFF_R9(%rdi)
+	movq	%r10, VMX_OFF_R10(%rdi)
+	movq	%r11, VMX_OFF_R11(%rdi)
+	movq	%r12, VMX_OFF_R12(%rdi)
+	movq	%r13, VMX_OFF_R13(%rdi)
+	movq	%r14, VMX_OFF_R14(%rdi)
+	movq	%r15, VMX_OFF_R15(%rdi)
+	.endm
+
+	.macro load_preserved
+	movq	VMX_OFF_RBP(%rdi), %rbp
+	movq	VMX_OFF_R12(%rdi), %r12
+	movq	VMX_OFF_R13(%rdi), %r13
+	movq	VMX_OFF_R14(%rdi), %r14
+	movq	VMX_OFF_R15(%rdi), %r15
+	.endm
+
+	.macro load_others
+	movq	VMX_OFF_RAX(%rdi), %rax
+	movq	VMX_OFF_RCX(%rdi), %rcx
+	movq	VMX_OFF_RDX(%rdi), %rdx
+	movq	VMX_OFF_RBX(%rdi), %rbx
+	movq	VMX_OFF_RSI(%rdi), %rsi
+	movq	VMX_OFF_R8(%rdi), %r8
+	movq	VMX_OFF_R9(%rdi), %r9
+	movq	VMX_OFF_R10(%rdi), %r10
+	movq	VMX_OFF_R11(%rdi), %r11
+	movq	VMX_OFF_RDI(%rdi), %rdi
+	.endm
 
 	.text
 	.globl vmx_enter, vmx_exit_entry
@@ -20,105 +64,40 @@ vmx_enter:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	movq	%rsp, VCPU_HOST_SP(%rdi)
-	movq	%rdi, %rsp
+	pushq	%rdi
+	movl	$HOST_RSP, %eax
+	vmwrite	%rsp, %rax
+	jbe	.Lrefused
 	testl	%esi, %esi
 	jz	.Llaunch
+.Lresume_all:
+	load_preserved
 .Lresume:
-	popq	%rax
-	popq	%rcx
-	popq	%rdx
-	popq	%rbx
-	popq	%rbp			/* RSP's place */
-	popq	%rbp
-	popq	%rsi
-	popq	%rdi
-	popq	%r8
-	popq	%r9
-	popq	%r10
-	popq	%r11
-	popq	%r12
-	popq	%r13
-	popq	%r14
-	popq	%r15
+	load_others
 	vmresume
 	jmp	.Lrefused
-
 .Llaunch:
-	popq	%rax
-	popq	%rcx
-	popq	%rdx
-	popq	%rbx
-	popq	%rbp
-	popq	%rbp
-	popq	%rsi
-	popq	%rdi
-	popq	%r8
-	popq	%r9
-	popq	%r10
-	popq	%r11
-	popq	%r12
-	popq	%r13
-	popq	%r14
-	popq	%r15
+	load_preserved
+	load_others
 	vmlaunch
-
-	/* VMfail: no exit happened; the registers are still the guest's, RSP the end of vcpu->regs. */
+	/* VMfail: no exit happened; RSP is still ours. */
 .Lrefused:
-	pushq	%r15
-	pushq	%r14
-	pushq	%r13
-	pushq	%r12
-	pushq	%r11
-	pushq	%r10
-	pushq	%r9
-	pushq	%r8
-	pushq	%rdi
-	pushq	%rsi
-	pushq	%rbp
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%rax
-	movq	VCPU_HOST_SP(%rsp), %rsp
 	movl	$1, %eax
 	jmp	.Lreturn
 
 	.align 16
 vmx_exit_entry:
-	pushq	%r15
-	pushq	%r14
-	pushq	%r13
-	pushq	%r12
-	pushq	%r11
-	pushq	%r10
-	pushq	%r9
-	pushq	%r8
 	pushq	%rdi
-	pushq	%rsi
-	pushq	%rbp
-	pushq	%rbp			/* RSP's place */
-	pushq	%rbx
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%rax
-	movq	%rsp, %rdi
-	movq	VCPU_HOST_SP(%rsp), %rsp
-	/* What the handler does not overwrite soon could serve a mispredicted path as a guest-chosen operand. */
-	xorl	%ebp, %ebp
-	xorl	%ebx, %ebx
-	xorl	%r12d, %r12d
-	xorl	%r13d, %r13d
-	xorl	%r14d, %r14d
-	xorl	%r15d, %r15d
-	pushq	%rdi
+	movq	8(%rsp), %rdi
+	store_all
+	popq	VMX_OFF_RDI(%rdi)
 	call	vmx_exit_handle
-	popq	%rdi
-	testb	%al, %al
-	jz	.Lleave
-	movq	%rdi, %rsp
-	jmp	.Lresume
+	movq	(%rsp), %rdi
+	cmpl	$0, VMX_OFF_PENDING(%rdi)
+	jne	.Lleave
+	cmpl	$1, %eax
+	je	.Lresume
+	ja	.Lresume_all
 .Lleave:
 	movl	$16, %ecx		/* 32 entries, two a round */
 1:	call	2f
@@ -130,6 +109,7 @@ vmx_exit_entry:
 	jnz	1b
 	xorl	%eax, %eax
 .Lreturn:
+	addq	$8, %rsp
 	popq	%r15
 	popq	%r14
 	popq	%r13

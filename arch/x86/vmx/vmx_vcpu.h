@@ -4,6 +4,7 @@
 
 #include "arch/x86/vmx/caps.h"
 #include "arch/x86/vmx/vmcs.h"
+#include "arch/x86/vmx/vmx_offsets.h"
 #include "hv/backend.h"
 #include "hv/vm.h"
 
@@ -33,11 +34,37 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 /* CR0 bits the guest cannot change without an exit; the same for CR4, from its CPUID. */
 #define VMX_CR0_OWNED (CR0_PG | CR0_NE | CR0_CD | CR0_NW)
 
-/* An exit's handler: true: enter the guest again at once. */
-bool vmx_exit_handle(struct vcpu *vcpu);
+#define VMX_ASSERT_REG(reg)                                                                \
+	_Static_assert(offsetof(struct vcpu, regs.r[REG_##reg]) == VMX_OFF_##reg, "entry " \
+										  "assembly")
+VMX_ASSERT_REG(RAX);
+VMX_ASSERT_REG(RCX);
+VMX_ASSERT_REG(RDX);
+VMX_ASSERT_REG(RBX);
+VMX_ASSERT_REG(RBP);
+VMX_ASSERT_REG(RSI);
+VMX_ASSERT_REG(RDI);
+VMX_ASSERT_REG(R8);
+VMX_ASSERT_REG(R9);
+VMX_ASSERT_REG(R10);
+VMX_ASSERT_REG(R11);
+VMX_ASSERT_REG(R12);
+VMX_ASSERT_REG(R13);
+VMX_ASSERT_REG(R14);
+VMX_ASSERT_REG(R15);
+_Static_assert(offsetof(struct vcpu, thread.pending) == VMX_OFF_PENDING, "entry assembly");
 
-/* vmx_entry.S: runs the guest until vmx_exit_handle() says false. Nonzero: VM entry itself was
- * refused. */
+/* What an exit's handler says to vmx_entry.S. */
+enum vmx_resume {
+	VMX_LEAVE,	/* back to the vCPU's loop */
+	VMX_RESUME,	/* enter again; the handler has not changed RBP or R12 to R15 */
+	VMX_RESUME_ALL, /* enter again; any register may have changed */
+};
+
+/* Called at each exit, interrupts off, on the vCPU's stack. */
+enum vmx_resume vmx_exit_handle(struct vcpu *vcpu);
+
+/* Runs the guest until something needs the loop. Nonzero: VM entry itself was refused. */
 int vmx_enter(struct vcpu *vcpu, bool launched);
 extern char vmx_exit_entry[];
 
@@ -66,7 +93,7 @@ void vmx_update_apic_mode(struct vcpu *vcpu);
 void vmx_update_eoi_bitmap(struct vcpu *vcpu);
 
 /* --- vmx_cr.c --- */
-bool vmx_exit_cr(struct vcpu *vcpu);
+enum vmx_resume vmx_exit_cr(struct vcpu *vcpu);
 /* CR4 bits this guest may set. */
 u64 vmx_guest_cr4_allowed(const struct vcpu *vcpu);
 
@@ -95,10 +122,10 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 }
 
 /* #GP(0) at the instruction that exited. */
-static inline bool vmx_inject_gp(struct vcpu *vcpu)
+static inline enum vmx_resume vmx_inject_gp(struct vcpu *vcpu)
 {
 	vmx_inject_exception(vcpu, 13, true, 0);
-	return true;
+	return VMX_RESUME;
 }
 
 #endif

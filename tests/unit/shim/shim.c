@@ -10,6 +10,9 @@
 #include "core/time.h"
 #include "mm/heap.h"
 
+/* A test that brings the real file has its functions instead. */
+#define SHIM_WEAK __attribute__((weak))
+
 static u64 now;
 static struct timer *armed[256];
 static unsigned armed_count;
@@ -23,12 +26,12 @@ static struct timer_queue {
 	int unused;
 } shim_queue;
 
-u64 time_now(void)
+SHIM_WEAK u64 time_now(void)
 {
 	return now;
 }
 
-u64 time_hz(void)
+SHIM_WEAK u64 time_hz(void)
 {
 	return SHIM_HZ;
 }
@@ -38,14 +41,14 @@ void shim_set_time(u64 ticks)
 	now = ticks;
 }
 
-void timer_init(struct timer *t, void (*fn)(struct timer *))
+SHIM_WEAK void timer_init(struct timer *t, void (*fn)(struct timer *))
 {
 	memset(t, 0, sizeof(*t));
 	list_init(&t->node);
 	t->fn = fn;
 }
 
-void timer_set(struct timer *t, u64 deadline)
+SHIM_WEAK void timer_set(struct timer *t, u64 deadline)
 {
 	timer_cancel(t);
 	ASSERT(armed_count < ARRAY_SIZE(armed));
@@ -54,7 +57,7 @@ void timer_set(struct timer *t, u64 deadline)
 	t->queue = &shim_queue;
 }
 
-void timer_cancel(struct timer *t)
+SHIM_WEAK void timer_cancel(struct timer *t)
 {
 	for (unsigned i = 0; i < armed_count; i++) {
 		if (armed[i] == t) {
@@ -65,7 +68,7 @@ void timer_cancel(struct timer *t)
 	t->queue = NULL;
 }
 
-void timer_cancel_sync(struct timer *t)
+SHIM_WEAK void timer_cancel_sync(struct timer *t)
 {
 	timer_cancel(t);
 }
@@ -93,7 +96,7 @@ void shim_run_until(u64 ticks)
 	now = ticks;
 }
 
-void *heap_alloc(size_t n)
+SHIM_WEAK void *heap_alloc(size_t n)
 {
 	if (heap_fail && --heap_fail == 0)
 		return NULL;
@@ -101,7 +104,7 @@ void *heap_alloc(size_t n)
 	return calloc(1, n ? n : 1);
 }
 
-void heap_free(void *p)
+SHIM_WEAK void heap_free(void *p)
 {
 	if (p)
 		heap_live--;
@@ -118,7 +121,7 @@ void shim_heap_fail_after(unsigned n)
 	heap_fail = n;
 }
 
-void log_vline(enum log_level level, const char *fmt, va_list ap)
+SHIM_WEAK void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
 	size_t used = strlen(log_text);
 
@@ -129,7 +132,7 @@ void log_vline(enum log_level level, const char *fmt, va_list ap)
 		fprintf(stderr, "log %d: %s\n", (int)level, log_last);
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+SHIM_WEAK void log_line(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -159,7 +162,7 @@ void shim_log_reset(void)
 	log_lines = 0;
 }
 
-void panic(const char *fmt, ...)
+SHIM_WEAK void panic(const char *fmt, ...)
 {
 	va_list ap;
 
