@@ -18,7 +18,7 @@ struct mmio_ctx {
 	struct vcpu *vcpu;
 	struct guest_state state;
 	struct gva_mode mode;
-	u64 pdptes[4];
+	struct fetch_cache *record; /* the walk under way is to be recorded there */
 };
 
 static struct mmio_ctx *ctx_of(struct emu_ctx *emu)
@@ -36,10 +36,13 @@ static int read_pte(void *p, gpa_t gpa, void *buf, size_t size)
 
 	if (!ram)
 		return -EFAULT;
-	if (size == 8)
+	if (size == 8) {
 		*(u64 *)buf = READ_ONCE(*(const u64 *)ram);
-	else
+		if (c->record)
+			fetch_cache_record(c->record, ram, *(u64 *)buf);
+	} else {
 		*(u32 *)buf = READ_ONCE(*(const u32 *)ram);
+	}
 	return 0;
 }
 
@@ -171,9 +174,12 @@ static int pio_out(struct emu_ctx *emu, u16 port, unsigned size, u32 value)
 
 static void get_segment(struct emu_ctx *emu, enum emu_seg seg, struct emu_segment *out)
 {
-	const struct mmio_ctx *c = ctx_of(emu);
-	const struct guest_segment *s = &c->state.seg[seg];
-	bool code = s->ar & BIT(3);
+	struct mmio_ctx *c = ctx_of(emu);
+	struct guest_segment *s = &c->state.seg[seg];
+	bool code;
+
+	backend->get_segment(c->vcpu, seg, s);
+	code = s->ar & BIT(3);
 
 	*out = (struct emu_segment){ .base = s->base, .limit = s->limit, .selector = s->selector };
 	if (s->ar & SEG_AR_UNUSABLE)
@@ -254,17 +260,60 @@ static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
 	e->io_size = hint->io_size;
 }
 
+/* Where an instruction's bytes at linear are; *ram NULL where no RAM is. 0, or -errno with the fault. */
+static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
+{
+	struct fetch_cache *cache = &c->vcpu->fetch_cache;
+	u64 offset = linear & (PAGE_SIZE - 1), left;
+	const u8 *page = fetch_cache_find(cache, &c->mode, linear);
+	gpa_t gpa;
+	int err;
+
+	if (likely(page)) {
+		*ram = page + offset;
+		return 0;
+	}
+	fetch_cache_begin(cache);
+	c->record = cache;
+	err = translate(&c->emu, linear, GVA_FETCH, &gpa);
+	c->record = NULL;
+	if (err)
+		return err;
+	*ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
+	fetch_cache_end(cache, &c->mode, linear, *ram ? *ram - offset : NULL);
+	return 0;
+}
+
 /* Part of the instruction from one page; returns how many bytes, 0 on a fault. */
 static unsigned fetch_part(struct mmio_ctx *c, u64 linear, u8 *to, unsigned n)
 {
-	gpa_t gpa;
+	const u8 *ram;
 
 	n = MIN(n, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
-	if (translate(&c->emu, linear, GVA_FETCH, &gpa))
+	if (find_code(c, linear, &ram))
 		return 0;
-	if (guest_mem_read(c->vcpu->vm, gpa, to, n))
+	if (ram)
+		memcpy(to, ram, n);
+	else
 		memset(to, 0xff, n); /* executing from where nobody answers */
 	return n;
+}
+
+/* An instruction that cannot reach the next page: its bytes come in two words. */
+static bool fetch_whole(struct mmio_ctx *c, u64 linear)
+{
+	const u8 *ram;
+
+	if (find_code(c, linear, &ram))
+		return false;
+	if (ram) {
+		memcpy(c->emu.word, ram, sizeof(c->emu.word));
+		c->emu.bytes[EMU_MAX_BYTES] = 0;
+	} else {
+		memset(c->emu.bytes, 0xff, EMU_MAX_BYTES);
+	}
+	c->emu.count = EMU_MAX_BYTES;
+	return true;
 }
 
 /* True when at least the first byte could be fetched; else the fault is in emu.fault. */
@@ -277,6 +326,8 @@ static bool fetch(struct mmio_ctx *c)
 		linear = (u32)linear;
 	e->word[0] = e->word[1] = 0;
 	e->fetch_faulted = false;
+	if ((linear & (PAGE_SIZE - 1)) <= PAGE_SIZE - sizeof(e->word))
+		return fetch_whole(c, linear);
 	e->count = (u8)fetch_part(c, linear, e->bytes, EMU_MAX_BYTES);
 	if (!e->count)
 		return false;
@@ -314,7 +365,8 @@ void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
 	enum emu_result result;
 
 	c.vcpu = v;
-	backend->get_state(v, &c.state);
+	c.record = NULL;
+	backend->get_mode(v, &c.state);
 	fill(&c, hint);
 	if (!fetch(&c)) {
 		inject(v, &c.emu.fault);

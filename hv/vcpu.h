@@ -4,6 +4,7 @@
 
 #include "core/sched.h"
 #include "hv/dev/lapic.h"
+#include "hv/fetch_cache.h"
 #include "hv/regs.h"
 #include "hv/start_state.h"
 
@@ -60,6 +61,7 @@ struct vcpu {
 	u64 tsc_offset, tsc_adjust;
 	struct vcpu_msrs msrs;
 	struct emu_cache *emu_cache;
+	struct fetch_cache fetch_cache;
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];
 	u64 exits_total_before; /* folded in when a reason is out of range */

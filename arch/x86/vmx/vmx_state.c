@@ -136,26 +136,39 @@ void vmx_set_sipi(struct vcpu *v, u8 vector)
 	vmcs_writen(VMCS_GUEST_RIP, 0);
 }
 
-void vmx_get_state(struct vcpu *v, struct guest_state *s)
+void vmx_get_mode(struct vcpu *v, struct guest_state *s)
 {
-	u64 mask0 = vmcs_readn(VMCS_CR0_MASK), mask4 = vmcs_readn(VMCS_CR4_MASK);
+	u64 mask4 = vmcs_readn(VMCS_CR4_MASK);
 
-	s->rip = vmcs_readn(VMCS_GUEST_RIP);
+	s->rip = v->rip;
 	s->rsp = vmcs_readn(VMCS_GUEST_RSP);
 	s->rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
-	s->cr0 = (vmcs_readn(VMCS_GUEST_CR0) & ~mask0) | (vmcs_readn(VMCS_CR0_SHADOW) & mask0);
+	s->cr0 = (vmcs_readn(VMCS_GUEST_CR0) & ~VMX_CR0_OWNED) |
+		 (vmcs_readn(VMCS_CR0_SHADOW) & VMX_CR0_OWNED);
 	s->cr4 = (vmcs_readn(VMCS_GUEST_CR4) & ~mask4) | (vmcs_readn(VMCS_CR4_SHADOW) & mask4);
 	s->cr3 = vmcs_readn(VMCS_GUEST_CR3);
-	s->cr2 = read_cr2();
 	s->efer = vmcs_read64(VMCS_GUEST_EFER);
+	s->seg[SEG_CS].ar = vmcs_read32(VMCS_GUEST_CS_AR);
+	s->seg[SEG_CS].base = vmcs_readn(VMCS_GUEST_CS_BASE);
+	s->cpl = vmcs_read32(VMCS_GUEST_SS_AR) >> 5 & 3;
+}
+
+void vmx_get_segment(struct vcpu *v, unsigned seg, struct guest_segment *out)
+{
+	(void)v;
+	read_segment(seg, out);
+}
+
+void vmx_get_state(struct vcpu *v, struct guest_state *s)
+{
+	vmx_get_mode(v, s);
+	s->cr2 = read_cr2();
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		read_segment(i, &s->seg[i]);
-	s->cpl = s->seg[SEG_SS].ar >> 5 & 3;
 	s->gdt_base = vmcs_readn(VMCS_GUEST_GDTR_BASE);
 	s->gdt_limit = vmcs_read32(VMCS_GUEST_GDTR_LIMIT);
 	s->idt_base = vmcs_readn(VMCS_GUEST_IDTR_BASE);
 	s->idt_limit = vmcs_read32(VMCS_GUEST_IDTR_LIMIT);
-	(void)v;
 }
 
 void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)

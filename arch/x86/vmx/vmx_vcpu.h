@@ -72,6 +72,8 @@ extern char vmx_exit_entry[];
 void vmx_reset(struct vcpu *vcpu);
 void vmx_set_start(struct vcpu *vcpu, const struct start_state *state);
 void vmx_set_sipi(struct vcpu *vcpu, u8 vector);
+void vmx_get_mode(struct vcpu *vcpu, struct guest_state *s);
+void vmx_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void vmx_get_state(struct vcpu *vcpu, struct guest_state *s);
 void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
 /* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
