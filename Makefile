@@ -30,7 +30,7 @@ CLANG := $(findstring clang,$(CC))
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wvla -Wundef -Wwrite-strings
 RETPOLINE := $(if $(CLANG),-mretpoline,-mindirect-branch=thunk -fno-jump-tables)
-HV_CFLAGS = -std=gnu11 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=kernel \
+HV_CFLAGS = -std=gnu11 -O2 -g -ffreestanding -fbuiltin -mgeneral-regs-only -mno-red-zone -mcmodel=kernel \
 	-fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fno-strict-aliasing \
 	$(RETPOLINE) $(WARNINGS) -MMD -MP -I. -nostdinc -isystem $(DEPS)/newlib-hv/include \

@@ -20,6 +20,7 @@
 #include "boot/multiboot2.h"
 #include "core/log.h"
 #include "core/panic.h"
+#include "core/panic_test.h"
 #include "core/sched.h"
 #include "core/timer_queue.h"
 #include "hv/backend.h"
@@ -125,6 +126,7 @@ static void hv_main(void)
 	backend->print();
 	boot_report_ready();
 	console_init();
+	panic_test(boot_info.cmdline);
 	manager_start();
 	sched_idle();
 }

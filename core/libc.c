@@ -1,6 +1,7 @@
 /*
- * What newlib asks of its system. Only its string, number and formatting functions are used, which allocate nothing;
- * the allocator that comes along with the formatter is told that there is no memory.
+ * What newlib asks of its system. Only its string, number and formatting functions are used, which
+ * allocate nothing; the allocator that comes along with the formatter is told that there is no
+ * memory.
  */
 #include <stddef.h>
 

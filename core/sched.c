@@ -32,7 +32,9 @@ void sched_init_cpu(void)
 
 	list_init(&c->runqueue.ready);
 	timer_init(&slice_timers[c->id], slice_over);
-	*idle = (struct thread){ .name = "idle", .state = THREAD_RUNNING, .cpu = c, .on_cpu = true };
+	*idle = (struct thread){
+		.name = "idle", .state = THREAD_RUNNING, .cpu = c, .on_cpu = true
+	};
 	list_init(&idle->node);
 	c->idle = c->current = idle;
 }

@@ -4,25 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cmdline.h"
+
 #define OPTION "serial="
-
-static bool is_end(char c)
-{
-	return c == '\0' || c == ' ' || c == '\t';
-}
-
-/* Behind the option's last occurrence as a word's start, or NULL. */
-static const char *find_last(const char *s)
-{
-	const char *found = NULL;
-	bool at_start = true;
-
-	for (; *s; at_start = is_end(*s++)) {
-		if (at_start && !strncmp(s, OPTION, strlen(OPTION)))
-			found = s + strlen(OPTION);
-	}
-	return found;
-}
 
 static bool take(const char **s, const char *word)
 {
@@ -55,13 +39,13 @@ static bool parse_port(const char *s, struct uart_option *o)
 	if (take(&s, ",") && !take_number(&s, UART_MAX_BAUD, &baud))
 		return false;
 	o->baud = (u32)baud;
-	return is_end(*s);
+	return cmdline_ends(*s);
 }
 
 int uart_option_parse(const char *cmdline, struct uart_option *out)
 {
 	struct uart_option o = { UART_OPT_NONE, 0, 0 };
-	const char *s = find_last(cmdline);
+	const char *s = cmdline_find(cmdline, OPTION);
 	bool good = false;
 
 	*out = o;
@@ -69,7 +53,7 @@ int uart_option_parse(const char *cmdline, struct uart_option *out)
 		return 0;
 	if (take(&s, "off")) {
 		o.kind = UART_OPT_OFF;
-		good = is_end(*s);
+		good = cmdline_ends(*s);
 	} else if (take(&s, "io:")) {
 		o.kind = UART_OPT_IO;
 		good = parse_port(s, &o);

@@ -266,15 +266,19 @@ static void set_host_xcr0(void)
 }
 
 /*
- * A different VM's code may have trained the branch predictors on this CPU, and left data in the L1
+ * Another VM's code may have trained the branch predictors on this CPU, and left data in the L1
  * cache and the fill buffers: barriers where the processor has them (docs/security.md).
  */
-static void predictor_barrier(void)
+static void isolate_from_last(void)
 {
+	static const u16 selector = SEL_DATA;
+
 	if (cpu_features.ibpb)
 		wrmsr(MSR_PRED_CMD, 1);
 	if (cpu_features.flush_l1d)
 		wrmsr(MSR_FLUSH_CMD, 1);
+	if (cpu_features.md_clear)
+		__asm__ volatile("verw %0" : : "m"(selector) : "cc");
 }
 
 static void load(struct vcpu *v)
@@ -285,7 +289,7 @@ static void load(struct vcpu *v)
 	if (!x->launched)
 		vmx_vmclear(x->vmcs);
 	vmx_vmptrld(x->vmcs);
-	predictor_barrier();
+	isolate_from_last();
 	set_host_xcr0();
 	fpu_restore(x->fpu);
 	if (cpu_features.xsave)

@@ -1,6 +1,7 @@
 /*
- * A failed VM entry, in words: the checks of SDM vol. 3 chapter 27 on the current VMCS's guest state that can be
- * made here, each with what is wrong. What it prints is found by looking, not told by the processor.
+ * A failed VM entry, in words: the checks of SDM vol. 3 chapter 27 on the current VMCS's guest
+ * state that can be made here, each with what is wrong. What it prints is found by looking, not
+ * told by the processor.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmx/vmx_vcpu.h"

@@ -52,7 +52,9 @@ static enum vmx_resume exit_exception_or_nmi(struct vcpu *v)
 	u32 info = vmcs_read32(VMCS_EXIT_INTR_INFO), vector = info & 0xff;
 
 	if (vector == VEC_NMI) {
-		trap_handle_nmi();
+		/* NMIs stay blocked after this exit until an IRET (SDM vol. 3 28.3): the gate's
+		 * handler ends in one. */
+		__asm__ volatile("int $2" : : : "memory");
 		return VMX_RESUME;
 	}
 	if (vector == VEC_MC)
