@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "hv/dev/lapic.h"
-#include "hv/vcpu.h"
-#include "hv/vm.h"
+#include "hv/cpuid_exit.h"
 
 /* --- the policy: which of the host's feature bits a guest sees, and which it gets anyway --- */
 
@@ -228,17 +227,6 @@ void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *l)
 	leaves_extended(t, l);
 }
 
-static const struct cpuid_entry *find_leaf(const struct cpuid_table *t, u32 leaf)
-{
-	if (likely(leaf < CPUID_BASIC_LEAVES))
-		return &t->entry[t->basic[leaf]];
-	if (leaf - CPUID_EXT_BASE < CPUID_BASIC_LEAVES)
-		return &t->entry[t->ext[leaf - CPUID_EXT_BASE]];
-	if (leaf - CPUID_HV_BASE < CPUID_BASIC_LEAVES)
-		return &t->entry[t->hv[leaf - CPUID_HV_BASE]];
-	return &t->entry[0];
-}
-
 /* A leaf with several entries; a subleaf it does not have answers zero. */
 static const struct cpuid_entry *find_subleaf(const struct cpuid_table *t,
 					      const struct cpuid_entry *e, u32 subleaf)
@@ -295,25 +283,14 @@ static void fix_dynamic(struct vcpu *vcpu, const struct cpuid_entry *e, u32 subl
 	}
 }
 
-static force_inline void give(struct vcpu *vcpu, const struct cpuid_entry *e)
-{
-	u64 *r = vcpu->regs.r;
-
-	r[REG_RAX] = e->r.eax;
-	r[REG_RBX] = e->r.ebx;
-	r[REG_RCX] = e->r.ecx;
-	r[REG_RDX] = e->r.edx;
-}
-
-static __attribute__((noinline)) void give_special(struct vcpu *vcpu, const struct cpuid_entry *e,
-						   u64 (*guest_cr4)(void))
+void cpuid_give_special(struct vcpu *vcpu, const struct cpuid_entry *e, u64 (*guest_cr4)(void))
 {
 	const struct cpuid_table *t = &vcpu->vm->cpuid;
 	u32 leaf = (u32)vcpu->regs.r[REG_RAX], subleaf = (u32)vcpu->regs.r[REG_RCX];
 
 	if (e->more)
 		e = find_subleaf(t, e, subleaf);
-	give(vcpu, e);
+	cpuid_give(vcpu, e);
 	if (e->dynamic)
 		fix_dynamic(vcpu, e, subleaf, guest_cr4);
 	/* Leaf 0BH beyond its levels returns the level asked for and the id (SDM vol. 2). */
@@ -323,19 +300,9 @@ static __attribute__((noinline)) void give_special(struct vcpu *vcpu, const stru
 	}
 }
 
-void cpuid_emulate(struct vcpu *vcpu, u64 (*guest_cr4)(void))
-{
-	const struct cpuid_entry *e = find_leaf(&vcpu->vm->cpuid, (u32)vcpu->regs.r[REG_RAX]);
-
-	if (unlikely(e->special))
-		give_special(vcpu, e, guest_cr4);
-	else
-		give(vcpu, e);
-}
-
 bool cpuid_table_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg, u32 bits)
 {
-	const struct cpuid_entry *e = find_leaf(t, leaf);
+	const struct cpuid_entry *e = cpuid_table_find(t, leaf);
 	const u32 *v;
 
 	if (e->more)

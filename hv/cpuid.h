@@ -53,11 +53,17 @@ struct cpuid_limits {
 };
 void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *limits);
 
-/*
- * The guest executed CPUID: leaf in RAX and subleaf in RCX of the vCPU, results left there. cr4 is
- * fetched only for the leaves that show it: the backend's reader is called then.
- */
-void cpuid_emulate(struct vcpu *vcpu, u64 (*guest_cr4)(void));
+/* The leaf's first entry; one that answers zero when there is none. */
+static inline const struct cpuid_entry *cpuid_table_find(const struct cpuid_table *t, u32 leaf)
+{
+	if (likely(leaf < CPUID_BASIC_LEAVES))
+		return &t->entry[t->basic[leaf]];
+	if (leaf - CPUID_EXT_BASE < CPUID_BASIC_LEAVES)
+		return &t->entry[t->ext[leaf - CPUID_EXT_BASE]];
+	if (leaf - CPUID_HV_BASE < CPUID_BASIC_LEAVES)
+		return &t->entry[t->hv[leaf - CPUID_HV_BASE]];
+	return &t->entry[0];
+}
 
 /* Feature tests for the MSR and register policies, from the table the guest sees. */
 bool cpuid_table_has(const struct cpuid_table *t, u32 leaf, u32 subleaf, unsigned reg, u32 bits);

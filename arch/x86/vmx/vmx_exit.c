@@ -6,7 +6,7 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "core/log.h"
 #include "core/panic.h"
-#include "hv/cpuid.h"
+#include "hv/cpuid_exit.h"
 #include "hv/exit.h"
 #include "hv/mmio.h"
 #include "hv/msr.h"
