@@ -37,7 +37,7 @@ HV_CFLAGS = -std=gnu11 -O2 -g -ffreestanding -fbuiltin -mgeneral-regs-only -mno-
 	-isystem $(shell $(CC) -print-file-name=include) -DNEAP_VERSION='"$(VERSION)"'
 ZYDIS_CFLAGS := -isystem $(DEPS)/zydis/include -DZYAN_NO_LIBC -DZYDIS_STATIC_BUILD \
 	-DZYCORE_STATIC_BUILD -DZYDIS_DISABLE_FORMATTER -DZYDIS_DISABLE_ENCODER
-HV_LDFLAGS = -nostdlib -static -no-pie -Wl,-T,linker.ld -Wl,--build-id=none -Wl,--gc-sections \
+HV_LDFLAGS = -nostdlib -static -Wl,-T,linker.ld -Wl,--build-id=none -Wl,--gc-sections \
 	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
 
 HV_DIRS := boot arch/x86 arch/x86/vmx core mm hv hv/mmu hv/dev hv/dev/acpi hv/load hv/emulate hv/debug

@@ -137,6 +137,18 @@ entry64_low:
 	.code32
 	/* Without long mode there is neither log nor page table: say it on COM1 and on a text screen. */
 no_long_mode:
+	movw	$0x3fb, %dx		/* 115200 baud, 8N1: few firmwares leave it like that */
+	movb	$0x83, %al
+	outb	%al, %dx
+	movw	$0x3f8, %dx
+	movb	$1, %al
+	outb	%al, %dx		/* divisor, low byte */
+	incl	%edx
+	movb	$0, %al
+	outb	%al, %dx
+	movw	$0x3fb, %dx
+	movb	$3, %al
+	outb	%al, %dx
 	leal	PHYS(no_long_mode_text), %esi
 	movl	$0xb8000, %edi
 5:	lodsb

@@ -51,6 +51,8 @@ static void start_vm(struct vm_config *config, u32 id)
 		return;
 	}
 	live++;
+	log_info("vm %s: starts %lu us after Neap's first instruction", config->name,
+		 time_ticks_to_ns(time_now() - boot_info.entry_tsc) / 1000);
 	vm_start(vm);
 }
 

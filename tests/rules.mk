@@ -31,20 +31,22 @@ $(UNIT)/arch/x86/switch.o $(FUZZ)/arch/x86/switch.o: arch/x86/switch.S
 	@mkdir -p $(@D)
 	@gcc -g -c -o $@ $<
 
-# Weak symbols: what a test defines itself takes the place of the archive's.
 $(UNIT)/libunit.a: $(UNIT_OBJECTS)
 $(FUZZ)/libunit.a: $(FUZZ_OBJECTS)
 $(UNIT)/libunit.a $(FUZZ)/libunit.a:
 	@rm -f $@
 	@ar rcs $@ $^
-	@objcopy --weaken $@
+
+# The first definition counts: what a test defines itself takes the place of the shim's, and the shim's
+# of the hypervisor's.
+HOST_LDFLAGS := -fsanitize=address,undefined -Wl,--gc-sections -Wl,-z,muldefs
 
 $(UNIT_PROGRAMS): $(UNIT)/%: $(UNIT)/tests/unit/%.o $(UNIT)/tests/unit/shim/shim.o $(UNIT)/libunit.a \
 		$(BUILD)/hv/dev/acpi/aml.o
-	@gcc -fsanitize=address,undefined -Wl,--gc-sections -o $@ $^ $(HOST_LIBS) -lcmocka -lpthread
+	@gcc $(HOST_LDFLAGS) -o $@ $^ $(HOST_LIBS) -lcmocka -lpthread
 $(FUZZ_PROGRAMS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ)/tests/unit/shim/shim.o $(FUZZ)/libunit.a \
 		$(BUILD)/hv/dev/acpi/aml.o
-	@clang -fsanitize=address,undefined,fuzzer -Wl,--gc-sections -o $@ $^ $(HOST_LIBS)
+	@clang -fsanitize=fuzzer $(HOST_LDFLAGS) -o $@ $^ $(HOST_LIBS)
 
 .PHONY: test-unit-programs fuzz-programs
 test-unit-programs: $(UNIT_PROGRAMS)

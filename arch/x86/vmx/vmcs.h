@@ -158,29 +158,39 @@ typedef struct {
 /* The distance between the fields of one segment register and the next, in each group. */
 #define VMCS_SEG_STEP 2
 
-/* A refused access is a broken invariant: says which field, and the instruction error. */
-void vmcs_access_failed(u32 field, bool write) __noreturn __cold;
+/*
+ * A refused access is a broken invariant: says which field. Called from the out-of-line part of the
+ * accessors below, which C does not see: so checking costs one untaken jump, and the function
+ * around it needs no frame for the call.
+ */
+void vmcs_access_failed(u32 field, u32 write) __noreturn __cold;
+
+#define VMCS_CHECKED(instruction, field, write)         \
+	instruction "\n\t"                              \
+		    "jbe 1f\n\t"                        \
+		    ".subsection 1\n"                   \
+		    "1:\tmovl %k[" field "], %%edi\n\t" \
+		    "movl $" write ", %%esi\n\t"        \
+		    "call vmcs_access_failed\n\t"       \
+		    ".previous"
 
 static force_inline u64 vmcs_read_raw(u32 field)
 {
 	u64 v;
 
-	__asm__ goto("vmread %1, %0\n\tjbe %l[failed]" : "=r"(v) : "r"((u64)field) : "cc" : failed);
+	__asm__ volatile(VMCS_CHECKED("vmread %[field], %[value]", "field", "0")
+			 : [value] "=&r"(v)
+			 : [field] "r"((u64)field)
+			 : "cc");
 	return v;
-failed:
-	vmcs_access_failed(field, false);
 }
 
 static force_inline void vmcs_write_raw(u32 field, u64 v)
 {
-	__asm__ goto("vmwrite %0, %1\n\tjbe %l[failed]"
-		     :
-		     : "r"(v), "r"((u64)field)
-		     : "cc", "memory"
-		     : failed);
-	return;
-failed:
-	vmcs_access_failed(field, true);
+	__asm__ volatile(VMCS_CHECKED("vmwrite %[value], %[field]", "field", "1")
+			 :
+			 : [value] "r"(v), [field] "r"((u64)field)
+			 : "cc", "memory");
 }
 
 #define VMCS_ACCESSORS(suffix, field_t, value_t)                          \

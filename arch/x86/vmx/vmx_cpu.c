@@ -61,7 +61,7 @@ int vmx_cpu_init(void)
 	return 0;
 }
 
-void vmcs_access_failed(u32 field, bool write)
+void vmcs_access_failed(u32 field, u32 write)
 {
 	/* The instruction error is itself a field: not read here, it may be what fails. */
 	panic("vmx: %s of field 0x%x failed", write ? "VMWRITE" : "VMREAD", field);

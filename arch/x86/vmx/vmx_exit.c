@@ -11,6 +11,7 @@
 #include "hv/mmio.h"
 #include "hv/msr.h"
 
+#define HANDLERS	    64 /* basic exit reasons up to 63 */
 #define REASON_ENTRY_FAILED BIT(31)
 #define INTR_VALID	    BIT(31)
 #define INTR_ERROR_CODE	    BIT(11)
@@ -278,6 +279,19 @@ static enum vmx_resume exit_do_xsetbv(struct vcpu *v)
 	return VMX_RESUME;
 }
 
+/* A reason without a handler, or with the bit of a failed entry, which makes it too large for the
+ * table. */
+static enum vmx_resume exit_unhandled(struct vcpu *v)
+{
+	u32 reason = vmcs_read32(VMCS_EXIT_REASON);
+
+	if (reason & REASON_ENTRY_FAILED)
+		return exit_entry_failed(v);
+	vm_kill(v, "unhandled VM-exit, reason 0x%x, qualification 0x%lx", reason,
+		vmcs_readn(VMCS_EXIT_QUALIFICATION));
+	return VMX_LEAVE;
+}
+
 /*
  * Exits that may have interrupted the delivery of an event: it is repeated at the next entry,
  * unless the handler put another in its place (SDM vol. 3 28.2.4).
@@ -299,7 +313,8 @@ WITH_VECTORING(exit_apic_access)
 WITH_VECTORING(exit_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
 
-static enum vmx_resume (*const handlers[])(struct vcpu *v) = {
+/* Reasons that have no handler of their own have the fatal default. */
+static enum vmx_resume (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[0] = exit_exception_or_nmi_vectoring,
 	[1] = exit_external_interrupt,
 	[2] = exit_triple_fault,
@@ -344,8 +359,20 @@ static enum vmx_resume (*const handlers[])(struct vcpu *v) = {
 	[55] = exit_do_xsetbv,
 	[56] = exit_apic_write,
 	[59] = exit_undefined,
+	[4 ... 6] = exit_unhandled,
+	[14] = exit_unhandled,
+	[16] = exit_unhandled,
+	[29] = exit_unhandled,
+	[35] = exit_unhandled,
+	[37 ... 38] = exit_unhandled,
+	[40] = exit_unhandled,
+	[42] = exit_unhandled,
+	[46 ... 47] = exit_unhandled,
+	[51] = exit_unhandled,
+	[57 ... 58] = exit_unhandled,
+	[60 ... 63] = exit_unhandled,
 };
-_Static_assert(ARRAY_SIZE(handlers) <= VCPU_EXIT_REASONS, "each reason has its counter");
+_Static_assert(HANDLERS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
 static const char *const names[] = {
 	[0] = "exception or NMI",
@@ -400,17 +427,6 @@ const char *vmx_exit_name(u32 reason)
 	return reason < ARRAY_SIZE(names) && names[reason] ? names[reason] : "unknown reason";
 }
 
-/* A reason without a handler, or with the bit of a failed entry, which makes it too large for the
- * table. */
-static enum vmx_resume exit_unhandled(struct vcpu *v, u32 reason)
-{
-	if (reason & REASON_ENTRY_FAILED)
-		return exit_entry_failed(v);
-	vm_kill(v, "unhandled VM-exit, reason 0x%x, qualification 0x%lx", reason,
-		vmcs_readn(VMCS_EXIT_QUALIFICATION));
-	return VMX_LEAVE;
-}
-
 /*
  * The dispatcher: some twenty instructions, ending in a jump to the handler. The pending word is
  * tested after it, in vmx_entry.S.
@@ -423,8 +439,8 @@ enum vmx_resume vmx_exit_handle(struct vcpu *v)
 	v->rip = vmcs_readn(VMCS_GUEST_RIP);
 	r->rip = v->rip;
 	r->reason = reason;
-	if (unlikely(reason >= ARRAY_SIZE(handlers) || !handlers[reason]))
-		return exit_unhandled(v, reason);
+	if (unlikely(reason >= HANDLERS))
+		return exit_unhandled(v);
 	v->exits[reason]++;
 	return handlers[reason](v);
 }

@@ -10,9 +10,6 @@
 #include "core/time.h"
 #include "mm/heap.h"
 
-/* A test that brings the real file has its functions instead. */
-#define SHIM_WEAK __attribute__((weak))
-
 static u64 now;
 static struct timer *armed[256];
 static unsigned armed_count;
@@ -26,12 +23,12 @@ static struct timer_queue {
 	int unused;
 } shim_queue;
 
-SHIM_WEAK u64 time_now(void)
+u64 time_now(void)
 {
 	return now;
 }
 
-SHIM_WEAK u64 time_hz(void)
+u64 time_hz(void)
 {
 	return SHIM_HZ;
 }
@@ -41,14 +38,14 @@ void shim_set_time(u64 ticks)
 	now = ticks;
 }
 
-SHIM_WEAK void timer_init(struct timer *t, void (*fn)(struct timer *))
+void timer_init(struct timer *t, void (*fn)(struct timer *))
 {
 	memset(t, 0, sizeof(*t));
 	list_init(&t->node);
 	t->fn = fn;
 }
 
-SHIM_WEAK void timer_set(struct timer *t, u64 deadline)
+void timer_set(struct timer *t, u64 deadline)
 {
 	timer_cancel(t);
 	ASSERT(armed_count < ARRAY_SIZE(armed));
@@ -57,7 +54,7 @@ SHIM_WEAK void timer_set(struct timer *t, u64 deadline)
 	t->queue = &shim_queue;
 }
 
-SHIM_WEAK void timer_cancel(struct timer *t)
+void timer_cancel(struct timer *t)
 {
 	for (unsigned i = 0; i < armed_count; i++) {
 		if (armed[i] == t) {
@@ -68,7 +65,7 @@ SHIM_WEAK void timer_cancel(struct timer *t)
 	t->queue = NULL;
 }
 
-SHIM_WEAK void timer_cancel_sync(struct timer *t)
+void timer_cancel_sync(struct timer *t)
 {
 	timer_cancel(t);
 }
@@ -96,7 +93,7 @@ void shim_run_until(u64 ticks)
 	now = ticks;
 }
 
-SHIM_WEAK void *heap_alloc(size_t n)
+void *heap_alloc(size_t n)
 {
 	if (heap_fail && --heap_fail == 0)
 		return NULL;
@@ -104,7 +101,7 @@ SHIM_WEAK void *heap_alloc(size_t n)
 	return calloc(1, n ? n : 1);
 }
 
-SHIM_WEAK void heap_free(void *p)
+void heap_free(void *p)
 {
 	if (p)
 		heap_live--;
@@ -121,7 +118,7 @@ void shim_heap_fail_after(unsigned n)
 	heap_fail = n;
 }
 
-SHIM_WEAK void log_vline(enum log_level level, const char *fmt, va_list ap)
+void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
 	size_t used = strlen(log_text);
 
@@ -132,7 +129,7 @@ SHIM_WEAK void log_vline(enum log_level level, const char *fmt, va_list ap)
 		fprintf(stderr, "log %d: %s\n", (int)level, log_last);
 }
 
-SHIM_WEAK void log_line(enum log_level level, const char *fmt, ...)
+void log_line(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -162,7 +159,7 @@ void shim_log_reset(void)
 	log_lines = 0;
 }
 
-SHIM_WEAK void panic(const char *fmt, ...)
+void panic(const char *fmt, ...)
 {
 	va_list ap;
 
