@@ -6,7 +6,7 @@ FUZZ := $(BUILD)/fuzz
 FUZZ_SECONDS ?= 10
 
 # The compilers' entry code and whatever else is not C stays out, but for the thread switch.
-HOST_SOURCES := $(foreach d,boot arch/x86 core mm hv hv/dev hv/load hv/emulate hv/mmu hv/debug,$(wildcard $(d)/*.c))
+HOST_SOURCES := $(filter-out boot/main.c arch/x86/smp.c,$(foreach d,boot arch/x86 core mm hv hv/dev hv/load hv/emulate hv/mmu hv/debug,$(wildcard $(d)/*.c)))
 HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections \
 	-fno-sanitize-recover=undefined -Wall -Wextra -Werror -Wshadow -MMD -MP -Itests/unit/shim -I. \
 	-DNEAP_VERSION='"test"' $(ZYDIS_CFLAGS)
@@ -46,7 +46,7 @@ $(UNIT_PROGRAMS): $(UNIT)/%: $(UNIT)/tests/unit/%.o $(UNIT)/tests/unit/shim/shim
 	@gcc $(HOST_LDFLAGS) -o $@ $^ $(HOST_LIBS) -lcmocka -lpthread
 $(FUZZ_PROGRAMS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ)/tests/unit/shim/shim.o $(FUZZ)/libunit.a \
 		$(BUILD)/hv/dev/acpi/aml.o
-	@clang -fsanitize=fuzzer $(HOST_LDFLAGS) -o $@ $^ $(HOST_LIBS)
+	@clang -fsanitize=fuzzer $(HOST_LDFLAGS) -Wl,-z,start-stop-gc -o $@ $^ $(HOST_LIBS)
 
 .PHONY: test-unit-programs fuzz-programs
 test-unit-programs: $(UNIT_PROGRAMS)

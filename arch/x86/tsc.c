@@ -41,18 +41,28 @@ static u64 measure_pit(void)
 	return time_muldiv(end - start, PIT_HZ, PIT_COUNT);
 }
 
+/* Waits until `count` ticks after t0 have passed and the count has just changed; *t and the TSC of then. */
+static bool wait_pm_tick(u16 port, u32 t0, u32 count, u32 *t, u64 *tsc)
+{
+	for (unsigned polls = 0; polls < MAX_POLLS; polls++) {
+		*t = inl(port) & PM_TIMER_MASK;
+		*tsc = tsc_read();
+		if (((*t - t0) & PM_TIMER_MASK) >= count)
+			return true;
+	}
+	return false;
+}
+
+/* From one change of the count to another: what is read is not up to a tick old. */
 static u64 measure_pm_timer(u16 port)
 {
-	u32 t0 = inl(port) & PM_TIMER_MASK, t = t0;
-	u64 start = tsc_read(), end;
-	unsigned polls = 0;
+	u32 first, last;
+	u64 start, end;
 
-	while (((t - t0) & PM_TIMER_MASK) < PM_TIMER_COUNT && polls++ < MAX_POLLS)
-		t = inl(port) & PM_TIMER_MASK;
-	end = tsc_read();
-	if (polls >= MAX_POLLS)
+	if (!wait_pm_tick(port, inl(port) & PM_TIMER_MASK, 1, &first, &start) ||
+	    !wait_pm_tick(port, first, PM_TIMER_COUNT, &last, &end))
 		return 0;
-	return time_muldiv(end - start, PM_TIMER_HZ, (t - t0) & PM_TIMER_MASK);
+	return time_muldiv(end - start, PM_TIMER_HZ, (last - first) & PM_TIMER_MASK);
 }
 
 /* SDM vol. 3 19.7.3: crystal frequency times EBX/EAX. */
