@@ -7,7 +7,8 @@
  *   0  leave: return from vmx_enter
  *   1  enter again; RBP and R12 to R15 are the guest's still, as the C code preserves them
  *   2  enter again with all registers from vcpu->regs
- * 1 and 2 count only while nothing is pending: that one test is made here, the last thing before the entry.
+ * 1 and 2 count only while nothing is pending: that one test is made here, the last thing before the entry. What is
+ * pending is given to vmx_exit_pending(), which answers in the same way.
  *
  * Every RET after a VM-exit returns from a CALL made after it, until vmx_enter itself returns: there the return
  * stack buffer may hold guest addresses, so it is refilled first. Offsets are asserted in arch/x86/vmx/vmx_vcpu.h.
@@ -93,11 +94,20 @@ vmx_exit_entry:
 	popq	VMX_OFF_RDI(%rdi)
 	call	vmx_exit_handle
 	movq	(%rsp), %rdi
+.Lcheck:
 	cmpl	$0, VMX_OFF_PENDING(%rdi)
-	jne	.Lleave
+	jne	.Lpending
 	cmpl	$1, %eax
 	je	.Lresume
 	ja	.Lresume_all
+	jmp	.Lleave
+.Lpending:
+	testl	%eax, %eax
+	jz	.Lleave
+	call	vmx_exit_pending
+	movq	(%rsp), %rdi
+	testl	%eax, %eax
+	jnz	.Lcheck
 .Lleave:
 	movl	$16, %ecx		/* 32 entries, two a round */
 1:	call	2f

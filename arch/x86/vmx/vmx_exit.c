@@ -90,7 +90,7 @@ static enum vmx_resume exit_irq_window(struct vcpu *v)
 	}
 	vmx_set_irq_window(v, false);
 	vcpu_post(v, VCPU_IRQ);
-	return VMX_LEAVE;
+	return VMX_RESUME;
 }
 
 static enum vmx_resume exit_nmi_window(struct vcpu *v)
@@ -116,7 +116,7 @@ static enum vmx_resume exit_hlt(struct vcpu *v)
 {
 	vmx_skip_instruction(v);
 	vcpu_halt(v);
-	return VMX_LEAVE;
+	return v->activity == VCPU_RUNNING ? VMX_RESUME : VMX_LEAVE;
 }
 
 static enum vmx_resume exit_vmcall(struct vcpu *v)
@@ -200,7 +200,7 @@ static enum vmx_resume exit_task_switch(struct vcpu *v)
 static enum vmx_resume exit_tpr_below(struct vcpu *v)
 {
 	vcpu_post(v, VCPU_IRQ);
-	return VMX_LEAVE;
+	return VMX_RESUME;
 }
 
 /* A linear access to the APIC page: the decoder finds out what was read or written. */
@@ -443,4 +443,14 @@ enum vmx_resume vmx_exit_handle(struct vcpu *v)
 		return exit_unhandled(v);
 	v->exits[reason]++;
 	return handlers[reason](v);
+}
+
+enum vmx_resume vmx_exit_pending(struct vcpu *v)
+{
+	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
+		return VMX_LEAVE;
+	/* Full barrier: what is posted after this is seen as a bit set again. */
+	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
+	vmx_deliver_irq(v);
+	return VMX_RESUME_ALL;
 }

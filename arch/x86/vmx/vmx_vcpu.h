@@ -64,6 +64,12 @@ enum vmx_resume {
 /* Called at each exit, interrupts off, on the vCPU's stack. */
 enum vmx_resume vmx_exit_handle(struct vcpu *vcpu);
 
+/*
+ * The pending word is not zero after an exit: an interrupt alone is delivered here and now, everything else is for the
+ * vCPU's loop. Likewise.
+ */
+enum vmx_resume vmx_exit_pending(struct vcpu *vcpu);
+
 /* Runs the guest until something needs the loop. Nonzero: VM entry itself was refused. */
 int vmx_enter(struct vcpu *vcpu, bool launched);
 extern char vmx_exit_entry[];
