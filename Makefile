@@ -48,7 +48,9 @@ include arch/x86/rules.mk hv/dev/acpi/rules.mk guest/rules.mk
 
 $(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES)): | $(DEPS)/.ready
 # Where exits are handled: the frame pointer would cost three instructions a function, and RBP is the guest's.
-HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o hv/exit.o hv/cpuid.o hv/msr.o)
+HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o hv/exit.o hv/cpuid.o \
+	hv/msr.o hv/mmio.o hv/io_bus.o hv/dev/pic.o hv/dev/lapic.o hv/dev/lapic_access.o hv/dev/lapic_irq.o \
+	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o)
 $(HOT_OBJECTS): HV_CFLAGS += -fomit-frame-pointer
 $(BUILD)/hv/emulate/emu_decode.o: HV_CFLAGS += $(ZYDIS_CFLAGS)
 $(BUILD)/hv/dev/acpi/aml.o: $(ACPI_AML)
@@ -90,13 +92,17 @@ size: $(BUILD)/neap.elf
 
 -include $(HV_OBJECTS:.o=.d)
 
-include tests/rules.mk
+include tests/rules.mk scripts/lint.mk
 
 # --- running ---
 
 run: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf
 	@scripts/run
+
+bench: setup
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
+	@scripts/bench
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))

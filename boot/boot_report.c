@@ -42,10 +42,9 @@ static void print_modules(void)
 
 void boot_report_machine(void)
 {
-	log_info("Neap %s, %lu KiB text, %lu KiB constants, %lu KiB data, at 0x%lx",
-		 NEAP_VERSION, (u64)(text_end - image_start) / 1024,
-		 (u64)(rodata_end - text_end) / 1024, (u64)(image_end - rodata_end) / 1024,
-		 boot_info.image_base.v);
+	log_info("Neap %s, %lu KiB text, %lu KiB constants, %lu KiB data, at 0x%lx", NEAP_VERSION,
+		 (u64)(text_end - image_start) / 1024, (u64)(rodata_end - text_end) / 1024,
+		 (u64)(image_end - rodata_end) / 1024, boot_info.image_base.v);
 	log_info("loader: %s%s%s", boot_info.loader, boot_info.cmdline[0] ? ", command line: " : "",
 		 boot_info.cmdline);
 	cpu_print();

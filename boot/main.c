@@ -90,7 +90,8 @@ static void start_cpus(void)
 	smp_start_others(ids, n, cpu_ready);
 }
 
-/* Without virtualization there is nothing to run: the sentence is logged already; say it and stop. */
+/* Without virtualization there is nothing to run: the sentence is logged already; say it and stop.
+ */
 static void select_backend(void)
 {
 	backend = &vmx_backend;
@@ -146,7 +147,8 @@ void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc)
 	boot_info.image_size = (u64)(image_end - image_start);
 	host_uart_early_init(boot_info.cmdline);
 	if (err)
-		panic("boot: the loader is not a multiboot2 one, or gives no memory map (magic 0x%x, "
+		panic("boot: the loader is not a multiboot2 one, or gives no memory map (magic "
+		      "0x%x, "
 		      "error %d)",
 		      magic, -err);
 	host_map_init();

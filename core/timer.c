@@ -35,6 +35,15 @@ static void insert(struct timer_queue *q, struct timer *timer)
 	list_insert_before(pos, &timer->node);
 }
 
+/* True when a timer that is in the queue would be in the right place with this deadline, too. */
+static bool stays_in_place(struct timer_queue *q, struct timer *timer, u64 deadline)
+{
+	struct list *prev = timer->node.prev, *next = timer->node.next;
+
+	return (prev == &q->timers || list_entry(prev, struct timer, node)->deadline <= deadline) &&
+	       (next == &q->timers || list_entry(next, struct timer, node)->deadline >= deadline);
+}
+
 void timer_set(struct timer *timer, u64 deadline)
 {
 	struct timer_queue *q = &this_cpu()->timers;
@@ -42,12 +51,16 @@ void timer_set(struct timer *timer, u64 deadline)
 	if (timer->queue && timer->queue != q)
 		timer_cancel(timer);
 	spin_lock(&q->lock);
-	if (timer->queue)
-		list_remove(&timer->node);
-	timer->deadline = deadline;
-	/* Release: timer_cancel() on another CPU finds the queue it has to lock. */
-	store_release(&timer->queue, q);
-	insert(q, timer);
+	if (timer->queue && stays_in_place(q, timer, deadline)) {
+		timer->deadline = deadline;
+	} else {
+		if (timer->queue)
+			list_remove(&timer->node);
+		timer->deadline = deadline;
+		/* Release: timer_cancel() on another CPU finds the queue it has to lock. */
+		store_release(&timer->queue, q);
+		insert(q, timer);
+	}
 	program(q);
 	spin_unlock(&q->lock);
 }

@@ -85,7 +85,8 @@ struct backend_ops {
 	bool (*irq_deliverable)(struct vcpu *vcpu);
 
 	void (*inject_exception)(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
-	/* All but the segments other than CS and the descriptor tables; then those, and everything. */
+	/* All but the segments other than CS and the descriptor tables; then those, and everything.
+	 */
 	void (*get_mode)(struct vcpu *vcpu, struct guest_state *state);
 	void (*get_segment)(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 	void (*get_state)(struct vcpu *vcpu, struct guest_state *state);

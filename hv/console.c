@@ -10,15 +10,16 @@
 #include "core/timer.h"
 #include "mm/heap.h"
 
-#define MAX_CONSOLES   64
-#define VEC_UART       0x40
-#define PREFIX	       0x1c /* Ctrl-\ */
-#define POLL_NS	       2000000ull
-#define DRAIN_NS       2000000000ull
-#define IRQ_ROUNDS     64 /* bounds one interrupt's work */
-#define ATTACHED_LOG   0
+#define MAX_CONSOLES 64
+#define VEC_UART     0x40
+#define PREFIX	     0x1c /* Ctrl-\ */
+#define POLL_NS	     2000000ull
+#define DRAIN_NS     2000000000ull
+#define IRQ_ROUNDS   64 /* bounds one interrupt's work */
+#define ATTACHED_LOG 0
 
-/* Guards consoles[] and attached; taken before a console's lock. Never with a guest UART's lock held. */
+/* Guards consoles[] and attached; taken before a console's lock. Never with a guest UART's lock
+ * held. */
 static struct spinlock lock = SPINLOCK_INIT;
 static struct vm_console *consoles[MAX_CONSOLES + 1]; /* by VM id; 0 is the log, which has none */
 static struct vm_console *attached;		      /* read without the lock by transmitters */
@@ -26,7 +27,8 @@ static u32 attached_id;
 static bool prefix_seen;
 static bool use_irq;
 static struct timer poll_timer;
-static struct spinlock tx_lock = SPINLOCK_INIT; /* one pump at a time, so that bytes stay in order */
+static struct spinlock tx_lock =
+	SPINLOCK_INIT; /* one pump at a time, so that bytes stay in order */
 
 /* Moves bytes from the attached console to the port while it takes them. */
 static void pump_tx(struct vm_console *c)

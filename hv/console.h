@@ -1,7 +1,8 @@
 /*
- * The serial port shared by Neap's log and the guests' consoles. Log lines always go out; of the guests, the attached
- * one's output does, and it gets what is typed. Ctrl-\ is the prefix of the switch: n next, 0 the log, 1-9 a VM, ? help,
- * Ctrl-\ itself. A detached guest's output waits in its buffer, the oldest is lost when that is full.
+ * The serial port shared by Neap's log and the guests' consoles. Log lines always go out; of the
+ * guests, the attached one's output does, and it gets what is typed. Ctrl-\ is the prefix of the
+ * switch: n next, 0 the log, 1-9 a VM, ? help, Ctrl-\ itself. A detached guest's output waits in
+ * its buffer, the oldest is lost when that is full.
  */
 #ifndef NEAP_HV_CONSOLE_H
 #define NEAP_HV_CONSOLE_H
@@ -19,7 +20,7 @@ struct vm_console {
 	const char *name;
 	u32 tx_head, tx_tail; /* free-running; tail: sent so far */
 	u32 rx_head, rx_tail;
-	u64 lost;   /* bytes dropped while detached */
+	u64 lost;     /* bytes dropped while detached */
 	bool starved; /* the UART was told there is no room and waits for uart_tx_ready() */
 	struct uart *uart;
 	u8 *tx; /* CONSOLE_TX_SIZE */

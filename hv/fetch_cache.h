@@ -1,6 +1,7 @@
 /*
- * The last page an emulated instruction was fetched from, with the guest page-table entries that led there: as long as
- * those still say the same, under the same control registers, so would a walk. Owned by one vCPU.
+ * The last page an emulated instruction was fetched from, with the guest page-table entries that
+ * led there: as long as those still say the same, under the same control registers, so would a
+ * walk. Owned by one vCPU.
  */
 #ifndef NEAP_HV_FETCH_CACHE_H
 #define NEAP_HV_FETCH_CACHE_H
@@ -34,7 +35,8 @@ static inline void fetch_cache_record(struct fetch_cache *c, const u64 *entry, u
 	c->levels++;
 }
 
-/* The walk has led to `bytes`. A walk that was begun again has more entries than levels: not kept. */
+/* The walk has led to `bytes`. A walk that was begun again has more entries than levels: not kept.
+ */
 static inline void fetch_cache_end(struct fetch_cache *c, const struct gva_mode *m, u64 linear,
 				   const u8 *bytes)
 {

@@ -15,13 +15,14 @@
 #define MANAGER_VM_ENDED BIT(1)
 #define MANAGER_TIMER	 BIT(2)
 #define MANIFEST_NAME	 "manifest"
-/* How long the last words stay on a screen before the machine goes off, when something went wrong. */
+/* How long the last words stay on a screen before the machine goes off, when something went wrong.
+ */
 #define LINGER_NS (10 * NSEC_PER_SEC)
 
 static struct thread thread;
 static struct manifest manifest;
-static unsigned live;	   /* VMs that run */
-static u32 exit_status;	   /* of the first VM that did not end with 0 */
+static unsigned live;	/* VMs that run */
+static u32 exit_status; /* of the first VM that did not end with 0 */
 static struct timer linger;
 
 /* Guards ended. */
@@ -74,7 +75,8 @@ static void read_manifest(void)
 	const struct boot_module *m = boot_find_module(MANIFEST_NAME);
 
 	if (!m) {
-		log_error("manifest: there is no boot module named \"%s\"; expected the text file that "
+		log_error("manifest: there is no boot module named \"%s\"; expected the text file "
+			  "that "
 			  "describes the virtual machines",
 			  MANIFEST_NAME);
 		note_status(VM_STATUS_NOT_STARTED);
@@ -96,7 +98,8 @@ static void take_down(struct vm *vm)
 	u64 ms = time_ticks_to_ns(time_now() - vm->start_tsc) / 1000000;
 
 	note_status(status);
-	/* The last thread may still be on its way off its stack: it is dead once it is off its CPU. */
+	/* The last thread may still be on its way off its stack: it is dead once it is off its CPU.
+	 */
 	vm_wait_threads(vm);
 	vm_destroy(vm);
 	/* Behind the last of its output, which its console has sent by now. */

@@ -1,6 +1,7 @@
 /*
- * The manager: a worker thread that reads the manifest, builds and starts the VMs, takes them down when they have
- * ended, starts a VM again that reset itself, and switches the machine off after the last.
+ * The manager: a worker thread that reads the manifest, builds and starts the VMs, takes them down
+ * when they have ended, starts a VM again that reset itself, and switches the machine off after the
+ * last.
  */
 #ifndef NEAP_HV_MANAGER_H
 #define NEAP_HV_MANAGER_H

@@ -59,7 +59,7 @@ static int cas_pte(void *p, gpa_t gpa, u64 old, u64 new, size_t size)
 	if (size == 8)
 		done = atomic_cmpxchg((u64 *)ram, &old, new);
 	else
-		done = atomic_cmpxchg((u32 *)ram, &old32, (u32)new);
+		done = atomic_cmpxchg((u32 *)ram, &old32, (u32) new);
 	return done ? 0 : -EAGAIN;
 }
 
@@ -185,7 +185,8 @@ static void get_segment(struct emu_ctx *emu, enum emu_seg seg, struct emu_segmen
 	if (s->ar & SEG_AR_UNUSABLE)
 		return;
 	out->flags = (s->ar & SEG_AR_DB) ? EMU_SEG_BIG : 0;
-	/* The type field (SDM vol. 3 table 3-1): bit 1: data writable, code readable; bit 2: expand-down. */
+	/* The type field (SDM vol. 3 table 3-1): bit 1: data writable, code readable; bit 2:
+	 * expand-down. */
 	if (code) {
 		out->flags |= (s->ar & BIT(1)) ? EMU_SEG_READABLE : 0;
 		return;
@@ -260,7 +261,8 @@ static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
 	e->io_size = hint->io_size;
 }
 
-/* Where an instruction's bytes at linear are; *ram NULL where no RAM is. 0, or -errno with the fault. */
+/* Where an instruction's bytes at linear are; *ram NULL where no RAM is. 0, or -errno with the
+ * fault. */
 static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 {
 	struct fetch_cache *cache = &c->vcpu->fetch_cache;
@@ -355,8 +357,8 @@ static void give_up(struct mmio_ctx *c, const struct mmio_hint *hint)
 
 	for (unsigned i = 0; i < e->count; i++)
 		format_string(bytes + 3 * i, 4, " %02x", e->bytes[i]);
-	vm_kill(c->vcpu, "cannot emulate the instruction%s at rip 0x%lx for address 0x%lx: %s", bytes,
-		c->state.rip, hint->gpa.v, e->why ? e->why : "not supported");
+	vm_kill(c->vcpu, "cannot emulate the instruction%s at rip 0x%lx for address 0x%lx: %s",
+		bytes, c->state.rip, hint->gpa.v, e->why ? e->why : "not supported");
 }
 
 void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
@@ -373,6 +375,11 @@ void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
 		return;
 	}
 	result = emu_run(&c.emu);
+	if (result == EMU_UNHANDLED && c.state.cpl == 3) {
+		/* A user program of the guest's must not be able to end the guest. */
+		backend->inject_exception(v, GUEST_UD, false, 0);
+		return;
+	}
 	if (result == EMU_UNHANDLED) {
 		give_up(&c, hint);
 		return;

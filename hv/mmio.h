@@ -12,8 +12,8 @@ struct mmio_hint {
 };
 
 /*
- * Executes the instruction at RIP. Injects the fault it leads to, ends the VM when it cannot be done. The vCPU's own
- * thread, state loaded; bounded by EMU_REP_MAX iterations.
+ * Executes the instruction at RIP. Injects the fault it leads to, ends the VM when it cannot be
+ * done. The vCPU's own thread, state loaded; bounded by EMU_REP_MAX iterations.
  */
 void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
 

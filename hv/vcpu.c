@@ -37,7 +37,8 @@ static void apic_sipi(void *ctx, u8 vector)
 {
 	struct vcpu *v = ctx;
 
-	/* Ordered before the post by its atomic OR; a second SIPI replaces the first, as on a PC. */
+	/* Ordered before the post by its atomic OR; a second SIPI replaces the first, as on a PC.
+	 */
 	WRITE_ONCE(v->sipi_vector, vector);
 	vcpu_post(v, VCPU_SIPI);
 }
@@ -134,7 +135,8 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 
 /* --- the loop --- */
 
-/* An interrupt that waits already ends the HLT at once; it is looked for here, as nobody posts it again. */
+/* An interrupt that waits already ends the HLT at once; it is looked for here, as nobody posts it
+ * again. */
 void vcpu_halt(struct vcpu *v)
 {
 	if (backend->irq_deliverable(v))

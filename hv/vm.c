@@ -136,7 +136,7 @@ void vm_destroy(struct vm *vm)
 	struct vcpu *v;
 
 	board_fini(vm);
-	vm_for_each_vcpu(v, &vm->vcpus, i)
+	vm_for_each_vcpu (v, &vm->vcpus, i)
 		vcpu_destroy(v);
 	vcpu_table_fini(&vm->vcpus);
 	if (vm->tdp.root.v) {
@@ -153,7 +153,7 @@ static void start_vcpus(struct vm *vm)
 	struct vcpu *v;
 
 	vm->running_vcpus = vm->config->cpus;
-	vm_for_each_vcpu(v, &vm->vcpus, i) {
+	vm_for_each_vcpu (v, &vm->vcpus, i) {
 		if (vcpu_start(v)) {
 			log_error("vm %s: no memory for the stack of vCPU %u", vm->config->name, i);
 			vm_stop(vm, VM_STATUS_NOT_STARTED, VM_END_KILLED, "could not be started");
@@ -166,8 +166,9 @@ static void print_started(const struct vm *vm)
 {
 	const struct vm_config *c = vm->config;
 
-	log_info("vm %s: %u vCPU%s, %lu MiB, kernel %s%s%s", c->name, c->cpus, c->cpus > 1 ? "s" : "",
-		 c->memory / MIB, c->kernel, c->initrd[0] ? ", initrd " : "", c->initrd);
+	log_info("vm %s: %u vCPU%s, %lu MiB, kernel %s%s%s", c->name, c->cpus,
+		 c->cpus > 1 ? "s" : "", c->memory / MIB, c->kernel,
+		 c->initrd[0] ? ", initrd " : "", c->initrd);
 }
 
 int vm_create(struct vm_config *config, u32 id, struct vm **out)
@@ -201,7 +202,7 @@ void vm_start(struct vm *vm)
 
 	vm->start_tsc = time_now();
 	vm->tsc_offset = -vm->start_tsc;
-	vm_for_each_vcpu(v, &vm->vcpus, i)
+	vm_for_each_vcpu (v, &vm->vcpus, i)
 		v->tsc_offset = vm->tsc_offset;
 	store_release(&vm->state, (u32)VM_RUNNING);
 	start_vcpus(vm);
@@ -219,7 +220,7 @@ void vm_stop(struct vm *vm, u32 status, enum vm_end_kind kind, const char *reaso
 	vm->exit_status = status;
 	vm->end_kind = kind;
 	vm->end_reason = reason;
-	vm_for_each_vcpu(v, &vm->vcpus, i)
+	vm_for_each_vcpu (v, &vm->vcpus, i)
 		vcpu_post(v, VCPU_STOP);
 }
 
@@ -241,7 +242,7 @@ void vm_wait_threads(struct vm *vm)
 {
 	struct vcpu *v;
 
-	vm_for_each_vcpu(v, &vm->vcpus, i) {
+	vm_for_each_vcpu (v, &vm->vcpus, i) {
 		/* A vCPU that could not be started has no thread. */
 		while (v->thread.stack_top && !sched_is_over(&v->thread))
 			sched_yield();

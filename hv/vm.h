@@ -31,7 +31,7 @@ struct vm {
 	u32 exit_status;
 	enum vm_end_kind end_kind; /* these three: set by whoever moves state to VM_STOPPING */
 	const char *end_reason;	   /* static string */
-	struct start_state start; /* of the first vCPU */
+	struct start_state start;  /* of the first vCPU */
 	struct vcpu_table vcpus;
 	u32 running_vcpus; /* atomic: threads not yet ended */
 	struct ptab tdp;
@@ -44,13 +44,14 @@ struct vm {
 	struct board board;
 	struct vm_console console;
 	u64 start_tsc;
-	u64 tsc_offset; /* every vCPU's at power-up: the guest's TSC starts at 0 */
+	u64 tsc_offset;	  /* every vCPU's at power-up: the guest's TSC starts at 0 */
 	struct list node; /* manager.c's list of ended VMs */
 };
 
 /*
- * Builds a VM from its manifest section; config stays the caller's and must outlive the VM. Worker context. On error
- * a line has been logged and nothing is left behind: -ENOENT (a module is missing), -ENOMEM, the loader's.
+ * Builds a VM from its manifest section; config stays the caller's and must outlive the VM. Worker
+ * context. On error a line has been logged and nothing is left behind: -ENOENT (a module is
+ * missing), -ENOMEM, the loader's.
  */
 int vm_create(struct vm_config *config, u32 id, struct vm **out) __must_check;
 
@@ -64,8 +65,8 @@ void vm_wait_threads(struct vm *vm);
 void vm_destroy(struct vm *vm);
 
 /*
- * Ends a VM: every vCPU leaves the guest and its thread ends. reason is a static string for the log. Any context;
- * the first caller wins.
+ * Ends a VM: every vCPU leaves the guest and its thread ends. reason is a static string for the
+ * log. Any context; the first caller wins.
  */
 void vm_stop(struct vm *vm, u32 status, enum vm_end_kind kind, const char *reason);
 

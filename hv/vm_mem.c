@@ -47,13 +47,36 @@ static bool block_has_ram(const struct guest_memmap *map, u64 start, bool *parti
 	return ram != 0;
 }
 
+/*
+ * A whole aligned GiB of RAM gets a GiB of host memory in one piece, if there is one, so that one
+ * leaf can map it; it is freed in blocks like the rest.
+ */
+static void try_gib(struct vm_mem *mem, u64 first)
+{
+	u64 blocks = GIB >> VM_BLOCK_SHIFT;
+	hpa_t a;
+
+	if (!IS_ALIGNED(first, blocks) || ram_left(mem->map, first << VM_BLOCK_SHIFT) < GIB)
+		return;
+	a = frame_alloc(FRAME_ORDER_1G);
+	if (!a.v)
+		return;
+	frame_split(a, FRAME_ORDER_1G, BLOCK_ORDER);
+	for (u64 i = 0; i < blocks; i++) {
+		mem->block[first + i] = a.v + (i << VM_BLOCK_SHIFT);
+		memset(phys_to_virt(HPA(mem->block[first + i])), 0, VM_BLOCK_SIZE);
+		trap_irq_window();
+	}
+}
+
 /* Cleared in steps, so that other work of this CPU does not wait for all of it. */
 static int alloc_block(struct vm_mem *mem, u64 i)
 {
 	bool partial;
 	hpa_t a;
 
-	if (!block_has_ram(mem->map, i << VM_BLOCK_SHIFT, &partial))
+	try_gib(mem, i);
+	if (mem->block[i] || !block_has_ram(mem->map, i << VM_BLOCK_SHIFT, &partial))
 		return 0;
 	a = frame_alloc_zeroed(BLOCK_ORDER);
 	if (!a.v)
@@ -63,7 +86,8 @@ static int alloc_block(struct vm_mem *mem, u64 i)
 	return 0;
 }
 
-/* Guest-physically and host-physically contiguous runs go to the walker as one, for the largest pages. */
+/* Guest-physically and host-physically contiguous runs go to the walker as one, for the largest
+ * pages. */
 static int map_area(struct vm_mem *mem, struct ptab *tdp, u64 base, u64 size, u64 flags)
 {
 	u64 end = base + size;
@@ -139,7 +163,7 @@ enum copy_kind { COPY_READ, COPY_WRITE, COPY_ZERO };
 static int copy(struct vm *vm, u64 gpa, void *in, const void *out, size_t n, enum copy_kind kind)
 {
 	while (n) {
-		u64 left;
+		u64 left = 0;
 		char *p = vm_mem_find(&vm->mem, GPA(gpa), &left);
 		size_t part = MIN(left, n);
 

@@ -1,6 +1,6 @@
 /*
- * A VM's RAM: blocks of 2 MiB of host memory behind the areas of its memory map, mapped in the largest pages the
- * processor has. hv/guest_mem.h are the copies built on it.
+ * A VM's RAM: blocks of 2 MiB of host memory behind the areas of its memory map, mapped in the
+ * largest pages the processor has. hv/guest_mem.h are the copies built on it.
  */
 #ifndef NEAP_HV_VM_MEM_H
 #define NEAP_HV_VM_MEM_H
@@ -15,21 +15,22 @@ struct vm;
 
 struct vm_mem {
 	u64 block_count;
-	u64 *block;   /* host-physical by guest-physical >> 21; 0: none; bit 0: only partly RAM */
+	u64 *block; /* host-physical by guest-physical >> 21; 0: none; bit 0: only partly RAM */
 	const struct guest_memmap *map;
 };
 
 /*
- * Allocates cleared RAM for every area of the map and enters it into tdp with those leaf flags. -ENOMEM: nothing is
- * kept. Worker or boot context; opens interrupt windows.
+ * Allocates cleared RAM for every area of the map and enters it into tdp with those leaf flags.
+ * -ENOMEM: nothing is kept. Worker or boot context; opens interrupt windows.
  */
-int vm_mem_init(struct vm_mem *mem, const struct guest_memmap *map, struct ptab *tdp, u64 flags)
-	__must_check;
+int vm_mem_init(struct vm_mem *mem, const struct guest_memmap *map, struct ptab *tdp,
+		u64 flags) __must_check;
 
 /* Frees the RAM. No CPU may have it in its TLBs any more. */
 void vm_mem_fini(struct vm_mem *mem);
 
-/* Where the byte at gpa is, with *left the bytes from it to the end of its block's RAM; NULL: no RAM. Any context. */
+/* Where the byte at gpa is, with *left the bytes from it to the end of its block's RAM; NULL: no
+ * RAM. Any context. */
 void *vm_mem_find(const struct vm_mem *mem, gpa_t gpa, u64 *left);
 
 #endif

@@ -137,6 +137,19 @@ void frame_free(hpa_t base, unsigned order)
 	spin_unlock(&lock);
 }
 
+void frame_split(hpa_t base, unsigned from, unsigned to)
+{
+	u64 frame = hpa_to_hfn(base).v;
+
+	spin_lock(&lock);
+	if (frame >= frame_limit || to > from || state[frame] != (STATE_USED | from))
+		panic("frame: split of 0x%lx order %u, which is not an allocated block", base.v,
+		      from);
+	for (u64 i = 0; i < BIT(from); i += BIT(to))
+		state[frame + i] = (u8)(STATE_USED | to);
+	spin_unlock(&lock);
+}
+
 unsigned frame_order(hpa_t base)
 {
 	u64 frame = hpa_to_hfn(base).v;

@@ -36,6 +36,12 @@ hpa_t frame_alloc_zeroed(unsigned order) __must_check;
 /* Gives a block back; panics when it is not the head of an allocated one of that order. */
 void frame_free(hpa_t base, unsigned order);
 
+/*
+ * Makes an allocated block into allocated blocks of a smaller order, each to be freed by itself.
+ * Panics when it is not the head of an allocated block of `from`.
+ */
+void frame_split(hpa_t base, unsigned from, unsigned to);
+
 /* The order a block was allocated with; base must be its head. */
 unsigned frame_order(hpa_t base);
 

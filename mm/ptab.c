@@ -187,7 +187,7 @@ u64 ptab_lookup(const struct ptab *pt, u64 va, unsigned *level)
 
 bool ptab_translate(const struct ptab *pt, u64 va, hpa_t *pa)
 {
-	unsigned level;
+	unsigned level = 1;
 	u64 e = ptab_lookup(pt, va, &level);
 	u64 mask = ptab_level_size(level) - 1;
 

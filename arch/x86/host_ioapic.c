@@ -15,7 +15,7 @@
 #define ENTRY_LOW      BIT(13)
 #define PIC1_DATA      0x21
 #define PIC2_DATA      0xa1
-#define POLARITY(f)    ((f) & 3)
+#define POLARITY(f)    ((f)&3)
 #define TRIGGER(f)     ((f) >> 2 & 3)
 
 static struct {

@@ -41,7 +41,8 @@ static u64 measure_pit(void)
 	return time_muldiv(end - start, PIT_HZ, PIT_COUNT);
 }
 
-/* Waits until `count` ticks after t0 have passed and the count has just changed; *t and the TSC of then. */
+/* Waits until `count` ticks after t0 have passed and the count has just changed; *t and the TSC of
+ * then. */
 static bool wait_pm_tick(u16 port, u32 t0, u32 count, u32 *t, u64 *tsc)
 {
 	for (unsigned polls = 0; polls < MAX_POLLS; polls++) {

@@ -3,17 +3,17 @@
 #include "arch/x86/pio.h"
 #include "core/time.h"
 
-#define CMOS_INDEX	0x70
-#define CMOS_DATA	0x71
-#define REG_A		0x0a
-#define REG_B		0x0b
-#define UPDATING	0x80
-#define B_24H		0x02
-#define B_BINARY	0x04
-#define HOUR_PM		0x80
-#define MAX_TRIES	8
-#define UPDATE_POLLS	100000u /* an update takes 2 ms; this bounds a clock that is not there */
-#define EPOCH_2000	946684800ull
+#define CMOS_INDEX   0x70
+#define CMOS_DATA    0x71
+#define REG_A	     0x0a
+#define REG_B	     0x0b
+#define UPDATING     0x80
+#define B_24H	     0x02
+#define B_BINARY     0x04
+#define HOUR_PM	     0x80
+#define MAX_TRIES    8
+#define UPDATE_POLLS 100000u /* an update takes 2 ms; this bounds a clock that is not there */
+#define EPOCH_2000   946684800ull
 
 static u64 boot_seconds, boot_ticks;
 
@@ -31,7 +31,12 @@ static void read_once(struct reading *r, u8 century_index)
 {
 	for (unsigned i = 0; (cmos(REG_A) & UPDATING) && i < UPDATE_POLLS; i++)
 		;
-	*r = (struct reading){ cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9),
+	*r = (struct reading){ cmos(0),
+			       cmos(2),
+			       cmos(4),
+			       cmos(7),
+			       cmos(8),
+			       cmos(9),
 			       century_index ? cmos(century_index) : 0 };
 }
 
@@ -46,7 +51,8 @@ static unsigned decode(u8 v, bool binary)
 	return binary ? v : (v >> 4) * 10u + (v & 0xf);
 }
 
-/* Days from 1970-01-01 in the Gregorian calendar; the year counted from March, so that leap days come last. */
+/* Days from 1970-01-01 in the Gregorian calendar; the year counted from March, so that leap days
+ * come last. */
 static u64 days_from_civil(unsigned y, unsigned m, unsigned d)
 {
 	u64 era, yoe, doy;

@@ -4,7 +4,8 @@
 
 #include "core/types.h"
 
-/* Reads the clock. century_index: its CMOS byte from the FADT, 0: none. Boot CPU, once; waits at most 2 s. */
+/* Reads the clock. century_index: its CMOS byte from the FADT, 0: none. Boot CPU, once; waits at
+ * most 2 s. */
 void wall_clock_init(u8 century_index);
 
 /* Seconds since 1970, from that reading and the TSC. Any context. */

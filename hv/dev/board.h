@@ -30,9 +30,9 @@ struct board {
 };
 
 /*
- * Builds the devices that the VM's configuration asks for and registers them on its buses; writes the ACPI tables
- * into its memory. The VM's memory map, console and APIC bus must be there. Negative errno: nothing runs yet, call
- * board_fini() all the same.
+ * Builds the devices that the VM's configuration asks for and registers them on its buses; writes
+ * the ACPI tables into its memory. The VM's memory map, console and APIC bus must be there.
+ * Negative errno: nothing runs yet, call board_fini() all the same.
  */
 int board_init(struct vm *vm) __must_check;
 

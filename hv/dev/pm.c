@@ -8,7 +8,8 @@
 #define PM1_PWRBTN 0x0100
 #define PM1_RTC	   0x0400
 #define PM1_EVENTS (PM1_TMR | PM1_GBL | PM1_PWRBTN)
-/* The RTC has no wake event here (FADT flag RTC_S4), but Linux enables it all the same and looks. */
+/* The RTC has no wake event here (FADT flag RTC_S4), but Linux enables it all the same and looks.
+ */
 #define PM1_ENABLES (PM1_EVENTS | PM1_RTC)
 
 /* 4.8.3.2: control bits. */

@@ -1,7 +1,8 @@
 """Boots Neap in an emulator for a test: `run_neap(...)` returns a Run with its status and its log.
 
 A test says what to boot, what to type when, and at what output to end; scripts/run does the rest.
-The log of every run stays under build/test-logs, named after the test.
+The log of every run stays under build/test-logs, named after the test. NEAP_BUILD chooses another
+build than build/.
 """
 
 import collections
@@ -15,12 +16,19 @@ from dataclasses import dataclass
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from neaplib import NEAP_ELF, STOCK_INITRD, STOCK_KERNEL, STOCK_MANIFEST  # noqa: E402
+from neaplib import (BUILD, NEAP_ELF, STOCK_INITRD, STOCK_KERNEL,  # noqa: E402
+                     STOCK_MANIFEST)
 from neaplib.image import Contents, Module, build_iso  # noqa: E402
 from neaplib.watch import LineReader  # noqa: E402
 
-LOGS = os.path.join(TOP, "build", "test-logs")
+LOGS = os.path.join(BUILD, "test-logs")
+GUESTS = os.path.join(BUILD, "guest")
 PROMPT = "neap-guest# "
+# Statuses of scripts/run beside the guests' own, which are (N << 1) | 1 for a guest's exit(N).
+OFF = 0                 # all guests powered off
+KILLED = 2              # a guest was stopped for what it did
+NOT_STARTED = 4         # a VM of the manifest could not be started
+NO_VIRTUALIZATION = 6   # the processor lacks what Neap needs
 TIMED_OUT = 124
 PANICKED = 125
 # Beyond its own time-out scripts/run needs some seconds to make an image and to end its emulator.
@@ -54,9 +62,35 @@ class Run:
             f"status {self.status}, not {status} ({self.stderr.strip()}):\n{self.tail()}")
         return self
 
+    def end_of(self, name):
+        """How the VM ended: (reason, status); the test fails if it has not."""
+        match = self.find(rf"^neap: vm {re.escape(name)}: (.*), status (\d+), after \d+ ms$")
+        return match[1], int(match[2])
+
+    def has_ended(self, name):
+        """Whether Neap told that the VM has ended."""
+        return bool(self.lines(rf"^neap: vm {re.escape(name)}: .*, status \d+, after \d+ ms$"))
+
+    def errors(self):
+        """Neap's own errors, without the head of the line."""
+        return [line.removeprefix("neap: error: ") for line in self.lines("^neap: error: ")]
+
     def tail(self, lines=40):
         """The log's last lines and where to read all of it."""
         return "\n".join(self.log.split("\n")[-lines:]) + f"\n[all of it: {self.log_path}]"
+
+
+def vm(name, kernel, memory="64M", **keys):
+    """A section of a manifest; `module` may be a list."""
+    lines = [f"[vm {name}]", f"memory = {memory}", f"kernel = {kernel}"]
+    for key, value in keys.items():
+        lines += [f"{key} = {v}" for v in (value if isinstance(value, list) else [value])]
+    return "\n".join(lines) + "\n"
+
+
+def guest_program(name):
+    """The path of one of the programs under guest/."""
+    return os.path.join(GUESTS, name)
 
 
 def stock_manifest():
@@ -134,6 +168,14 @@ def run_neap(manifest=None, modules=None, *, cpu=None, smp=1, memory=1024, cmdli
     with open(log_path, "rb") as file:
         log = clean(file.read())
     return Run(done.returncode, log, done.stderr.decode(errors="replace"), log_path)
+
+
+def run_guests(*sections, modules=None, **options):
+    """Boots Neap with a manifest of these sections, and all guest programs that it names."""
+    manifest = "".join(sections)
+    named = set(re.findall(r"^(?:kernel|module) = (\S+\.elf)\b", manifest, re.MULTILINE))
+    programs = {name: guest_program(name) for name in sorted(named - set(modules or {}))}
+    return run_neap(manifest, {**programs, **(modules or {})}, **options)
 
 
 def run_stock(**options):

@@ -65,8 +65,8 @@ enum vmx_resume {
 enum vmx_resume vmx_exit_handle(struct vcpu *vcpu);
 
 /*
- * The pending word is not zero after an exit: an interrupt alone is delivered here and now, everything else is for the
- * vCPU's loop. Likewise.
+ * The pending word is not zero after an exit: an interrupt alone is delivered here and now,
+ * everything else is for the vCPU's loop. Likewise.
  */
 enum vmx_resume vmx_exit_pending(struct vcpu *vcpu);
 

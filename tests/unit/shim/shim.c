@@ -1,14 +1,20 @@
 #include "shim.h"
 
+#include <asm/prctl.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/time.h"
 #include "mm/heap.h"
+#include "mm/phys.h"
 
 static u64 now;
 static struct timer *armed[256];
@@ -159,14 +165,47 @@ void shim_log_reset(void)
 	log_lines = 0;
 }
 
+jmp_buf *shim_panic_jump;
+static char panic_text[256];
+
+const char *shim_panic_text(void)
+{
+	return panic_text;
+}
+
 void panic(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	fprintf(stderr, "panic: ");
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	vsnprintf(panic_text, sizeof(panic_text), fmt, ap);
 	va_end(ap);
+	if (shim_panic_jump)
+		longjmp(*shim_panic_jump, 1);
+	fprintf(stderr, "panic: %s\n", panic_text);
 	abort();
+}
+
+char *shim_phys;
+static u64 phys_size;
+
+void shim_phys_init(u64 size)
+{
+	shim_phys_fini();
+	shim_phys = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(shim_phys != MAP_FAILED);
+	phys_size = size;
+}
+
+void shim_phys_fini(void)
+{
+	if (shim_phys)
+		munmap(shim_phys, phys_size);
+	shim_phys = NULL;
+}
+
+void shim_use_cpu(struct cpu *cpu)
+{
+	ASSERT(syscall(SYS_arch_prctl, ARCH_SET_GS, cpu) == 0);
 }

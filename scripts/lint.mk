@@ -1,0 +1,42 @@
+# The static checks. Included by the Makefile after the hypervisor's and the tests' rules.
+
+C_FILES := $(foreach d,boot arch core mm hv guest tests scripts,$(shell find $(d) -name '*.[ch]'))
+HV_C := $(filter %.c,$(HV_SOURCES))
+HV_HEADERS := $(filter boot/% arch/% core/% mm/% hv/%,$(filter %.h,$(C_FILES)))
+GUEST_HEADERS := $(filter guest/%.h,$(C_FILES))
+TEST_HEADERS := $(filter tests/unit/%.h,$(C_FILES))
+
+format:
+	@clang-format -i $(C_FILES)
+format-check:
+	@clang-format --dry-run -Werror $(C_FILES)
+
+# Each header is the only thing in a file. $(1): headers, $(2): flags.
+define CHECK_HEADERS
+	@for h in $(1); do $(CC) $(filter-out -MMD -MP,$(2)) -fsyntax-only -include $$h -x c /dev/null || exit 1; done
+endef
+headers: | $(DEPS)/.ready
+	$(call CHECK_HEADERS,$(HV_HEADERS),$(HV_CFLAGS))
+	$(call CHECK_HEADERS,$(GUEST_HEADERS),$(GUEST_CFLAGS))
+	$(call CHECK_HEADERS,$(TEST_HEADERS),$(UNIT_CFLAGS) -Itests/unit)
+
+# What is suppressed, and why, is in scripts/cppcheck.txt.
+cppcheck:
+	@mkdir -p $(BUILD)/cppcheck
+	@cppcheck -q -j2 --cppcheck-build-dir=$(BUILD)/cppcheck --std=c11 --platform=unix64 \
+		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppressions-list=scripts/cppcheck.txt -I. -D__x86_64__ -DNEAP_VERSION='"lint"' $(HV_C)
+	@cppcheck -q -j2 --cppcheck-build-dir=$(BUILD)/cppcheck --std=c11 --platform=unix64 \
+		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppressions-list=scripts/cppcheck.txt -Iguest/lib -D__x86_64__ $(GUEST_SOURCES) \
+		$(filter %.c,$(GUEST_LIB_SOURCES))
+
+# The checks are chosen in .clang-tidy.
+tidy: | $(DEPS)/.ready
+	@printf '%s\n' $(HV_C) | xargs -P2 -n4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- \
+		$(CLANG_TIDY_FLAGS) 2>/dev/null' tidy
+CLANG_TIDY_FLAGS := -std=gnu11 -O2 -ffreestanding -mgeneral-regs-only -mno-red-zone -mcmodel=kernel -I. -nostdinc \
+	-isystem $(DEPS)/newlib-hv/include -isystem $(shell clang -print-file-name=include) \
+	$(subst ",\",$(ZYDIS_CFLAGS)) -DNEAP_VERSION=\"lint\"
+
+lint: format-check headers cppcheck tidy
