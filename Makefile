@@ -12,7 +12,8 @@ all: $(BUILD)/neap.elf guests size
 
 help:
 	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
-	@echo "make test     unit tests, boot tests, both compilers"
+	@echo "make test     unit tests, boot tests, both compilers, lint"
+	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
@@ -93,6 +94,19 @@ size: $(BUILD)/neap.elf
 -include $(HV_OBJECTS:.o=.d)
 
 include tests/rules.mk scripts/lint.mk
+
+# --- tests; tests/rules.mk has those of the build machine, scripts/lint.mk the checks ---
+
+test:
+	@scripts/test-all
+
+test-boot: setup
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 -m pytest -q -n 2 scripts/tests tests/boot
+
+# The other compiler, with the same warnings and no others allowed.
+test-clang: setup
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/clang DEPS=$(DEPS) CC=clang $(BUILD)/clang/neap.elf guests
 
 # --- running ---
 

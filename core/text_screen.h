@@ -30,13 +30,13 @@ struct text_screen {
  * Takes over cells (TEXT_SCREEN_CELLS bytes at least) and draws an empty screen. -EINVAL: no
  * columns or rows, or not enough cell memory.
  */
-int text_screen_init(struct text_screen *screen, const struct text_screen_ops *ops, unsigned cols,
+int text_screen_init(struct text_screen *t, const struct text_screen_ops *ops, unsigned cols,
 		     unsigned rows, char *cells, size_t size) __must_check;
 
 /*
  * Writes n characters and draws what they changed. Newline goes to the start of the next line;
  * carriage return, backspace and tab work; what cannot be shown becomes a question mark.
  */
-void text_screen_write(struct text_screen *screen, const char *s, size_t n);
+void text_screen_write(struct text_screen *t, const char *s, size_t n);
 
 #endif

@@ -46,9 +46,9 @@ static bool stays_in_place(struct timer_queue *q, struct timer *timer, u64 deadl
 
 void timer_set(struct timer *timer, u64 deadline)
 {
-	struct timer_queue *q = &this_cpu()->timers;
+	struct timer_queue *q = &this_cpu()->timers, *old = load_acquire(&timer->queue);
 
-	if (timer->queue && timer->queue != q)
+	if (old && old != q)
 		timer_cancel(timer);
 	spin_lock(&q->lock);
 	if (timer->queue && stays_in_place(q, timer, deadline)) {

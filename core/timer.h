@@ -5,6 +5,7 @@
 #ifndef NEAP_CORE_TIMER_H
 #define NEAP_CORE_TIMER_H
 
+#include "core/atomic.h"
 #include "core/list.h"
 #include "core/types.h"
 
@@ -33,7 +34,7 @@ void timer_cancel_sync(struct timer *timer);
 
 static inline bool timer_is_armed(const struct timer *timer)
 {
-	return timer->queue != NULL;
+	return READ_ONCE(timer->queue) != NULL;
 }
 
 #endif

@@ -20,7 +20,7 @@
 #define SEG_TR	  7
 #define SEG_COUNT 8
 
-/* Access rights as VMX encodes them (SDM vol. 3 24.4.1), bit 16: unusable. */
+/* Access rights as VMX encodes them (SDM vol. 3 25.4.1), bit 16: unusable. */
 #define SEG_AR_TYPE_CODE 0x9bu
 #define SEG_AR_TYPE_DATA 0x93u
 #define SEG_AR_L	 BIT(13)
@@ -57,6 +57,8 @@ struct backend_ops {
 	 * access). */
 	const struct ptab_fmt *(*tdp_format)(void);
 	u64 (*tdp_ram_flags)(void);
+	/* The same for what the guest may read and execute only: writes exit. */
+	u64 (*tdp_rom_flags)(void);
 	/* A mapping was removed or weakened: drops it from the calling CPU's caches. */
 	void (*tdp_flush)(struct vm *vm);
 
@@ -74,6 +76,8 @@ struct backend_ops {
 	 * here. */
 	void (*load)(struct vcpu *vcpu);
 	void (*unload)(struct vcpu *vcpu);
+	/* After the last unload, on the same CPU: nothing of the vCPU stays in the processor. */
+	void (*retire)(struct vcpu *vcpu);
 	/* Runs the guest until an exit needs the loop, or something is pending. */
 	void (*run)(struct vcpu *vcpu);
 

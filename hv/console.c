@@ -185,7 +185,9 @@ static void service(void)
 	int byte;
 
 	spin_lock(&lock);
-	while ((byte = host_uart_rx()) >= 0) {
+	c = attached;
+	/* Up to a switch: the guest that had the port before it is to be told first. */
+	while (attached == c && (byte = host_uart_rx()) >= 0) {
 		if (typed((u8)byte))
 			rx = attached->uart;
 	}
@@ -215,6 +217,7 @@ static void irq(void *arg)
 		if (!host_uart_irq_ack())
 			break;
 	}
+	host_uart_check();
 }
 
 static void poll(struct timer *timer)
@@ -275,7 +278,7 @@ int console_add(struct vm_console *c, u32 vm_id, const char *name, struct uart *
 	return 0;
 }
 
-static void drain_one(struct vm_console *c)
+void console_flush(struct vm_console *c)
 {
 	u64 end = time_now() + time_ns_to_ticks(DRAIN_NS);
 
@@ -287,7 +290,7 @@ void console_remove(struct vm_console *c, u32 vm_id)
 {
 	if (!c->tx)
 		return;
-	drain_one(c);
+	console_flush(c);
 	spin_lock(&lock);
 	consoles[vm_id] = NULL;
 	if (attached == c) {
@@ -305,6 +308,6 @@ void console_drain(void)
 {
 	for (u32 i = 1; i <= MAX_CONSOLES; i++) {
 		if (consoles[i])
-			drain_one(consoles[i]);
+			console_flush(consoles[i]);
 	}
 }

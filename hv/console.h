@@ -37,7 +37,11 @@ int console_add(struct vm_console *c, u32 vm_id, const char *name, struct uart *
 /* The VM is gone: detaches it and frees the buffer. What it had sent is on its way already. */
 void console_remove(struct vm_console *c, u32 vm_id);
 
-/* Sends what is left of every guest's output, bounded in time: before power-off. */
+/* Sends what is left of one guest's output, attached or not, within two seconds. Any CPU, no locks
+ * held. */
+void console_flush(struct vm_console *c);
+
+/* The same for every guest: before power-off. */
 void console_drain(void);
 
 #endif

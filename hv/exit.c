@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "arch/x86/cpu.h"
+#include "core/format.h"
 #include "core/log.h"
 #include "core/percpu.h"
 #include "core/time.h"
@@ -102,6 +103,48 @@ void exit_report(struct vcpu *v, const char *why)
 	log_error("  gdt  0x%016lx limit 0x%04x  idt 0x%016lx limit 0x%04x", s.gdt_base,
 		  s.gdt_limit, s.idt_base, s.idt_limit);
 	print_trace(v, LOG_ERROR);
+}
+
+#define STATISTICS_SHOWN 8
+
+static void count_exits(struct vm *vm, u64 count[VCPU_EXIT_REASONS])
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu (v, &vm->vcpus, i) {
+		for (u32 r = 0; r < VCPU_EXIT_REASONS; r++)
+			count[r] += v->exits[r];
+	}
+}
+
+/* The most frequent reason, which is then taken out; false when none is left. */
+static bool take_most(u64 count[VCPU_EXIT_REASONS], u32 *reason, u64 *n)
+{
+	*reason = 0;
+	for (u32 r = 1; r < VCPU_EXIT_REASONS; r++) {
+		if (count[r] > count[*reason])
+			*reason = r;
+	}
+	*n = count[*reason];
+	count[*reason] = 0;
+	return *n != 0;
+}
+
+void exit_print_statistics(struct vm *vm)
+{
+	u64 count[VCPU_EXIT_REASONS] = { 0 }, n, total = 0;
+	char line[LOG_LINE_MAX - 32];
+	int used = 0;
+	u32 reason;
+
+	count_exits(vm, count);
+	for (u32 r = 0; r < VCPU_EXIT_REASONS; r++)
+		total += count[r];
+	line[0] = '\0';
+	for (unsigned i = 0; i < STATISTICS_SHOWN && take_most(count, &reason, &n); i++)
+		used += format_string(line + used, sizeof(line) - (size_t)used, "%s%s %lu",
+				      i ? ", " : ": ", backend->exit_name(reason), n);
+	log_info("vm %s: %lu VM-exits%s", vm->config->name, total, line);
 }
 
 void exit_print_trace(void)

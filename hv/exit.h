@@ -20,6 +20,10 @@ int exit_xsetbv(struct vcpu *vcpu) __must_check;
 /* Prints the one-screen report of a dying guest. */
 void exit_report(struct vcpu *vcpu, const char *why);
 
+/* Logs how many exits of which kind a VM's vCPUs have taken: the most frequent. Its vCPUs have
+ * ended. */
+void exit_print_statistics(struct vm *vm);
+
 /* The last exits of the vCPU loaded on the calling CPU, for a panic. */
 void exit_print_trace(void);
 

@@ -18,7 +18,7 @@ enum guest_vector {
 
 /*
  * An exception to inject. has_error is as in protected mode; whoever injects into a guest with
- * CR0.PE = 0 drops the error code (SDM vol. 3 20.1.4). cr2 counts for GUEST_PF only.
+ * CR0.PE = 0 drops the error code (SDM vol. 3 21.1.4). cr2 counts for GUEST_PF only.
  */
 struct guest_fault {
 	u8 vector;

@@ -8,6 +8,7 @@
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/timer.h"
+#include "hv/exit.h"
 #include "hv/manifest.h"
 #include "hv/vm.h"
 #include "mm/phys.h"
@@ -101,6 +102,8 @@ static void take_down(struct vm *vm)
 	/* The last thread may still be on its way off its stack: it is dead once it is off its CPU.
 	 */
 	vm_wait_threads(vm);
+	console_drain();
+	exit_print_statistics(vm);
 	vm_destroy(vm);
 	/* Behind the last of its output, which its console has sent by now. */
 	log_info("vm %s: %s, status %u, after %lu ms", config->name, reason, status, ms);

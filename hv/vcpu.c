@@ -250,6 +250,7 @@ static void thread_main(void *arg)
 		backend->unload(v);
 		this_cpu()->loaded_vcpu = NULL;
 	}
+	backend->retire(v);
 	vm_vcpu_ended(vm);
 }
 

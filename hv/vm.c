@@ -17,6 +17,8 @@
 #include "mm/heap.h"
 #include "mm/phys.h"
 
+#define ROM_BASE 0xc0000ul
+
 /* --- the local APICs of the VM, for its APIC bus --- */
 
 static struct lapic *bus_lapic_by_id(void *ctx, u32 apic_id)
@@ -79,6 +81,23 @@ static int check_memory(const struct vm *vm)
 	return -ENOMEM;
 }
 
+/*
+ * Where option ROMs would be: kernels scan all of it for them. One frame of ones, readable without
+ * an exit, says at every page what an unclaimed bus says; writes exit and are ignored.
+ */
+static int map_rom_area(struct vm *vm)
+{
+	int err = 0;
+
+	vm->ones = frame_alloc(0);
+	if (!vm->ones.v)
+		return -ENOMEM;
+	memset(phys_to_virt(vm->ones), 0xff, PAGE_SIZE);
+	for (u64 a = ROM_BASE; !err && a < MEMMAP_BIOS_BASE; a += PAGE_SIZE)
+		err = ptab_map(&vm->tdp, a, vm->ones, PAGE_SIZE, backend->tdp_rom_flags());
+	return err;
+}
+
 static int build_memory(struct vm *vm)
 {
 	int err = guest_memmap_init(&vm->memmap, vm->config->memory);
@@ -89,6 +108,8 @@ static int build_memory(struct vm *vm)
 		err = ptab_init(&vm->tdp, backend->tdp_format());
 	if (!err)
 		err = vm_mem_init(&vm->mem, &vm->memmap, &vm->tdp, backend->tdp_ram_flags());
+	if (!err)
+		err = map_rom_area(vm);
 	if (!err)
 		err = backend->vm_init(vm);
 	return err;
@@ -145,6 +166,8 @@ void vm_destroy(struct vm *vm)
 		ptab_destroy(&vm->tdp);
 	}
 	vm_mem_fini(&vm->mem);
+	if (vm->ones.v)
+		frame_free(vm->ones, 0);
 	heap_free(vm);
 }
 
@@ -226,7 +249,7 @@ void vm_stop(struct vm *vm, u32 status, enum vm_end_kind kind, const char *reaso
 
 void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 {
-	char why[LOG_LINE_MAX / 2];
+	char why[LOG_LINE_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -234,6 +257,8 @@ void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 	va_end(ap);
 	if (READ_ONCE(vcpu->vm->state) != VM_RUNNING)
 		return;
+	/* Its last words are part of the story, and belong before the report. */
+	console_flush(&vcpu->vm->console);
 	exit_report(vcpu, why);
 	vm_stop(vcpu->vm, VM_STATUS_KILLED, VM_END_KILLED, "stopped: see the report above");
 }

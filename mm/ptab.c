@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/atomic.h"
+#include "core/panic.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
 
@@ -42,7 +43,8 @@ static int install_table(const struct ptab_fmt *f, u64 *entry, u64 old)
 
 	if (!t.v)
 		return -ENOMEM;
-	/* Full barrier: pairs with the dependent loads of every walker, software or hardware. */
+	/* Full barrier: pairs with the acquire loads of every walker; hardware's depend on each
+	 * other. */
 	if (!atomic_cmpxchg(entry, &old, t.v | f->table_flags))
 		frame_free(t, 0);
 	return 0;
@@ -51,9 +53,12 @@ static int install_table(const struct ptab_fmt *f, u64 *entry, u64 old)
 /* Replaces a large leaf by a table of leaves that say the same. */
 static int split_leaf(const struct ptab_fmt *f, u64 *entry, u64 old, unsigned level)
 {
-	hpa_t t = frame_alloc(0);
-	u64 *table, step = ptab_level_size(level - 1);
+	u64 *table, step;
+	hpa_t t;
 
+	ASSERT(level > 1);
+	step = ptab_level_size(level - 1);
+	t = frame_alloc(0);
 	if (!t.v)
 		return -ENOMEM;
 	table = phys_to_virt(t);
@@ -72,14 +77,14 @@ static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
 
 	for (unsigned l = f->levels; l > level; l--) {
 		u64 *entry = &table[index_of(va, l)];
-		u64 e = READ_ONCE(*entry);
+		u64 e = load_acquire(entry);
 
 		if (!is_present(f, e)) {
 			int err = install_table(f, entry, e);
 
 			if (err)
 				return err;
-			e = READ_ONCE(*entry);
+			e = load_acquire(entry);
 		}
 		if (is_leaf(f, e, l))
 			return -EEXIST;
@@ -129,7 +134,7 @@ static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
 
 	for (unsigned l = f->levels; l; l--) {
 		u64 *entry = &table[index_of(va, l)], step = ptab_level_size(l);
-		u64 e = READ_ONCE(*entry);
+		u64 e = load_acquire(entry);
 
 		if (!is_present(f, e)) {
 			*done = step - (va & (step - 1));
@@ -145,7 +150,7 @@ static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
 
 			if (err)
 				return err;
-			e = READ_ONCE(*entry);
+			e = load_acquire(entry);
 		}
 		table = table_of(f, e);
 	}
@@ -177,7 +182,7 @@ u64 ptab_lookup(const struct ptab *pt, u64 va, unsigned *level)
 
 	for (unsigned l = f->levels; l; l--) {
 		*level = l;
-		e = READ_ONCE(table[index_of(va, l)]);
+		e = load_acquire(&table[index_of(va, l)]);
 		if (!is_present(f, e) || is_leaf(f, e, l))
 			break;
 		table = table_of(f, e);

@@ -56,7 +56,7 @@ int acpi_tables_init(hpa_t rsdp, struct acpi_info *info) __must_check;
 bool acpi_tables_add(u64 address, const char *signature) __must_check;
 
 /* Each takes a whole table of n >= ACPI_HEADER_SIZE bytes and fills what it finds. */
-void acpi_parse_madt(const u8 *t, u32 n, struct acpi_madt *out);
+void acpi_parse_madt(const u8 *t, u32 n, struct acpi_madt *m);
 bool acpi_parse_fadt(const u8 *t, u32 n, struct acpi_fadt *out) __must_check;
 void acpi_parse_mcfg(const u8 *t, u32 n, struct acpi_info *out);
 bool acpi_parse_spcr(const u8 *t, u32 n, struct acpi_serial *out) __must_check;

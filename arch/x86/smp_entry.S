@@ -25,6 +25,7 @@ trampoline_start:
 	movl	%eax, AT(gdt_pointer + 2)
 	leal	AT(start32)(%ebx), %eax
 	movl	%eax, AT(far_target)
+	movl	$0x10, AT(far_target) + 4	/* the processor before left its last selector */
 	lgdtl	AT(gdt_pointer)
 	movl	%cr0, %eax
 	orl	$1, %eax

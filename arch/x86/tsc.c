@@ -66,7 +66,7 @@ static u64 measure_pm_timer(u16 port)
 	return time_muldiv(end - start, PM_TIMER_HZ, (last - first) & PM_TIMER_MASK);
 }
 
-/* SDM vol. 3 19.7.3: crystal frequency times EBX/EAX. */
+/* SDM vol. 3 20.7.3: crystal frequency times EBX/EAX. */
 static u64 from_cpuid(void)
 {
 	struct cpuid_regs r;

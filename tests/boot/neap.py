@@ -71,6 +71,10 @@ class Run:
         """Whether Neap told that the VM has ended."""
         return bool(self.lines(rf"^neap: vm {re.escape(name)}: .*, status \d+, after \d+ ms$"))
 
+    def guest_text(self):
+        """What guests printed, in one line: a line of Neap's may stand in the midst of one."""
+        return "".join(line for line in self.log.split("\n") if not line.startswith("neap: "))
+
     def errors(self):
         """Neap's own errors, without the head of the line."""
         return [line.removeprefix("neap: error: ") for line in self.lines("^neap: error: ")]

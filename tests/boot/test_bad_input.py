@@ -52,7 +52,7 @@ def test_manifest_errors(run_guests):
         f"manifest:4: [vm slip] unknown key `kernal`; expected one of: {KEYS}",
         "manifest:6: [vm size] memory = `1000`; expected a size from 1M to 1024G in steps of 4K, "
         "such as 512M or 2G",
-        "manifest:9: [vm lacking] cpus = `0`; expected a number from 1 to 4096",
+        "manifest:9: [vm lacking] cpus = `0`; expected a number of CPUs from 1 to 4096",
         "manifest:8: [vm lacking] no `memory`; expected memory = ... in this section",
         "manifest:8: [vm lacking] no `kernel`; expected kernel = ... in this section",
         "manifest:13: [vm good] the VM of line 10 has that name; expected another",

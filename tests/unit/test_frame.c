@@ -55,7 +55,8 @@ static unsigned listed(unsigned order)
 	return n;
 }
 
-/* An unaligned range falls into the largest aligned blocks; part frames at its ends are not taken. */
+/* An unaligned range falls into the largest aligned blocks; part frames at its ends are not taken.
+ */
 static void test_add(void **unused)
 {
 	(void)unused;
@@ -257,9 +258,9 @@ static void test_random(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_add),	     T(test_add_merges), T(test_split_and_merge), T(test_not_buddies),
-		T(test_every_order), T(test_exhaustion), T(test_zeroed),	  T(test_bad_free),
-		T(test_random),
+		T(test_add),	     T(test_add_merges),  T(test_split_and_merge),
+		T(test_not_buddies), T(test_every_order), T(test_exhaustion),
+		T(test_zeroed),	     T(test_bad_free),	  T(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

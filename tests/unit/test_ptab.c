@@ -178,7 +178,8 @@ static void test_exists(void **unused)
 	expect_at(M2 + 0x1000, 0x1000);
 }
 
-/* A leaf whose frame is 0 and large leaves are split in place: all other pages stay what they were. */
+/* A leaf whose frame is 0 and large leaves are split in place: all other pages stay what they were.
+ */
 static void test_split(void **unused)
 {
 	(void)unused;
@@ -245,7 +246,8 @@ static void random_map(unsigned first, unsigned n, u64 pa)
 	int expected = 0;
 	unsigned i;
 
-	/* Large leaves conflict with tables left behind: keep to 4 KiB but for a third of the time. */
+	/* Large leaves conflict with tables left behind: keep to 4 KiB but for a third of the time.
+	 */
 	fmt.max_leaf_level = rand() % 3 ? 1 : 2;
 	for (i = first; i < first + n; i++) {
 		if (model[i])
@@ -280,14 +282,17 @@ static void test_random(void **unused)
 	memset(model, 0, sizeof(model));
 	for (unsigned round = 0; round < 1500; round++) {
 		unsigned first = (unsigned)rand() % MODEL_PAGES;
-		unsigned n = 1 + (unsigned)rand() % MIN(MODEL_PAGES - first, rand() % 4 ? 40u : 1500u);
+		unsigned n =
+			1 + (unsigned)rand() % MIN(MODEL_PAGES - first, rand() % 4 ? 40u : 1500u);
 
 		if (rand() % 4 == 0)
 			first = ALIGN_DOWN(first, 512);
 		if (rand() % 2) {
-			random_map(first, n, GIB + (u64)first * PAGE_SIZE + (u64)(rand() % 2) * PAGE_SIZE);
+			random_map(first, n,
+				   GIB + (u64)first * PAGE_SIZE + (u64)(rand() % 2) * PAGE_SIZE);
 		} else {
-			assert_int_equal(ptab_unmap(&pt, MODEL_BASE + first * PAGE_SIZE, n * PAGE_SIZE), 0);
+			assert_int_equal(
+				ptab_unmap(&pt, MODEL_BASE + first * PAGE_SIZE, n * PAGE_SIZE), 0);
 			memset(&model[first], 0, n * sizeof(model[0]));
 		}
 		for (unsigned k = 0; k < 64; k++) {
@@ -406,18 +411,10 @@ static void test_concurrent_split(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_leaf_sizes),
-		T(test_largest_leaves),
-		T(test_max_leaf_level),
-		T(test_alignment),
-		T(test_exists),
-		T(test_split),
-		T(test_unmap),
-		T(test_no_memory),
-		T(test_random),
-		T(test_concurrent_map),
-		T(test_concurrent_split),
-		T(test_five_levels),
+		T(test_leaf_sizes),	T(test_largest_leaves),	  T(test_max_leaf_level),
+		T(test_alignment),	T(test_exists),		  T(test_split),
+		T(test_unmap),		T(test_no_memory),	  T(test_random),
+		T(test_concurrent_map), T(test_concurrent_split), T(test_five_levels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

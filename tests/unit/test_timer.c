@@ -289,14 +289,9 @@ static void test_cancel_race(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_order),
-		T(test_programming),
-		T(test_cancel_and_move),
-		T(test_rearm),
-		T(test_cancel_in_callback),
-		T(test_two_cpus),
-		T(test_cancel_sync),
-		T(test_cancel_race),
+		T(test_order),	     T(test_programming),	 T(test_cancel_and_move),
+		T(test_rearm),	     T(test_cancel_in_callback), T(test_two_cpus),
+		T(test_cancel_sync), T(test_cancel_race),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static unsigned count_all(void)
 	unsigned n = 0;
 	u32 last = 0;
 
-	vm_for_each_vcpu(v, &table, i) {
+	vm_for_each_vcpu (v, &table, i) {
 		assert_int_equal(v->index, i);
 		assert_true(n == 0 || i > last);
 		last = i;
@@ -91,7 +91,8 @@ static void test_empty_chunks(void **unused)
 	(void)unused;
 	for (unsigned i = 0; i < ARRAY_SIZE(index); i++)
 		assert_int_equal(vcpu_table_add(&table, index[i], &vcpus[index[i]]), 0);
-	vm_for_each_vcpu(v, &table, i) assert_int_equal(v->index, index[n++]);
+	vm_for_each_vcpu (v, &table, i)
+		assert_int_equal(v->index, index[n++]);
 	assert_int_equal(n, ARRAY_SIZE(index));
 	at = 129;
 	assert_ptr_equal(vcpu_table_next(&table, &at), &vcpus[640]);
@@ -138,7 +139,7 @@ static void test_threads(void **unused)
 	pthread_create(&t[1], NULL, adder, &wrong);
 	do {
 		n = 0;
-		vm_for_each_vcpu(v, &table, i) {
+		vm_for_each_vcpu (v, &table, i) {
 			assert_int_equal(v->index, i);
 			n++;
 		}

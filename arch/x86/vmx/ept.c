@@ -3,6 +3,7 @@
 #include "arch/x86/vmx/caps.h"
 
 #define EPT_RWX	     7ull
+#define EPT_WRITE    BIT(1)
 #define EPT_LARGE    BIT(7)
 #define EPT_MEM_WB   (6ull << 3)
 #define EPTP_WB	     6ull
@@ -31,6 +32,11 @@ const struct ptab_fmt *ept_format(void)
 u64 ept_ram_flags(void)
 {
 	return EPT_RWX | EPT_MEM_WB;
+}
+
+u64 ept_rom_flags(void)
+{
+	return (EPT_RWX & ~EPT_WRITE) | EPT_MEM_WB;
 }
 
 u64 ept_pointer(hpa_t root)

@@ -11,6 +11,9 @@ const struct ptab_fmt *ept_format(void);
  */
 u64 ept_ram_flags(void);
 
+/* The same without write access. */
+u64 ept_rom_flags(void);
+
 /* The EPT pointer for a root table. */
 u64 ept_pointer(hpa_t root);
 

@@ -25,7 +25,6 @@
 
 /* All ports exit: one pair of bitmaps of ones serves every VM. */
 static hpa_t io_bitmaps;
-static u32 last_vpid; /* atomic */
 
 static int probe(void)
 {
@@ -195,6 +194,34 @@ static void *new_fpu(void)
 	return area;
 }
 
+/* Guards vpids. VPID 0 is the hypervisor's own (SDM vol. 3 29.1). */
+static struct spinlock vpid_lock = SPINLOCK_INIT;
+static u64 vpids[65536 / 64] = { 1 };
+
+/* A VPID nobody uses; 0 when all are taken. */
+static u16 vpid_alloc(void)
+{
+	u16 vpid = 0;
+
+	spin_lock(&vpid_lock);
+	for (u32 i = 0; !vpid && i < ARRAY_SIZE(vpids); i++) {
+		if (~vpids[i]) {
+			vpid = (u16)(64 * i + (u32)__builtin_ctzl(~vpids[i]));
+			vpids[i] |= BIT(vpid % 64);
+		}
+	}
+	spin_unlock(&vpid_lock);
+	return vpid;
+}
+
+static void vpid_free(u16 vpid)
+{
+	spin_lock(&vpid_lock);
+	if (vpid)
+		vpids[vpid / 64] &= ~BIT(vpid % 64);
+	spin_unlock(&vpid_lock);
+}
+
 static int vcpu_init(struct vcpu *v)
 {
 	struct vmx_vcpu *x = heap_alloc(sizeof(*x));
@@ -208,8 +235,8 @@ static int vcpu_init(struct vcpu *v)
 	x->apic_page = v->lapic.regs;
 	if (!x->vmcs.v || !x->fpu || !x->msr_bitmap)
 		return -ENOMEM;
-	x->vpid = (u16)(atomic_fetch_add(&last_vpid, 1) + 1);
-	return 0;
+	x->vpid = vpid_alloc();
+	return !x->vpid && vmx_caps.vpid ? -ENOSPC : 0;
 }
 
 static void vcpu_fini(struct vcpu *v)
@@ -222,6 +249,7 @@ static void vcpu_fini(struct vcpu *v)
 		frame_free(x->vmcs, 0);
 	if (x->msr_bitmap)
 		frame_free(virt_to_phys(x->msr_bitmap), 0);
+	vpid_free(x->vpid);
 	heap_free(x->fpu);
 	heap_free(x);
 	v->backend = NULL;
@@ -230,6 +258,7 @@ static void vcpu_fini(struct vcpu *v)
 /* First use of a VMCS on its CPU: everything that stays as it is. */
 static void vcpu_reset(struct vcpu *v)
 {
+	trap_irq_window(); /* IF is cleared: see load() */
 	write_controls(v);
 	write_optional_controls(v);
 	write_host_state();
@@ -281,10 +310,25 @@ static void isolate_from_last(void)
 		__asm__ volatile("verw %0" : : "m"(selector) : "cc");
 }
 
+/* SDM vol. 3 25.11.1: a VMCS's memory may be used otherwise only after VMCLEAR on the CPU that has
+ * it. */
+static void retire(struct vcpu *v)
+{
+	vmx_vmclear(vmx_of(v)->vmcs);
+	vmx_of(v)->launched = false;
+}
+
 static void load(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 	unsigned i = 0;
+
+	/*
+	 * Bochs decides which interrupts are blocked when the IF flag changes, not when it is
+	 * loaded by an entry; after another vCPU's exit with IF set, this one could get interrupts
+	 * with IF clear. The window sets that right.
+	 */
+	trap_irq_window();
 
 	if (!x->launched)
 		vmx_vmclear(x->vmcs);
@@ -392,6 +436,7 @@ const struct backend_ops vmx_backend = {
 	.cpu_init = vmx_cpu_init,
 	.tdp_format = ept_format,
 	.tdp_ram_flags = ept_ram_flags,
+	.tdp_rom_flags = ept_rom_flags,
 	.tdp_flush = tdp_flush,
 	.vm_init = vm_init,
 	.vm_fini = vm_fini,
@@ -402,6 +447,7 @@ const struct backend_ops vmx_backend = {
 	.vcpu_set_sipi = vmx_set_sipi,
 	.load = load,
 	.unload = unload,
+	.retire = retire,
 	.run = run,
 	.deliver_irq = vmx_deliver_irq,
 	.deliver_nmi = vmx_deliver_nmi,

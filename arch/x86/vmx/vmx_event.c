@@ -59,7 +59,7 @@ void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 	/* Real mode pushes no error codes. */
 	if (!(vmcs_readn(VMCS_GUEST_CR0) & CR0_PE))
 		has_error = false;
-	/* Faults set RF in the image that is pushed (SDM vol. 3 17.3.1.1). */
+	/* Faults set RF in the image that is pushed (SDM vol. 3 18.3.1.1). */
 	if (vector != VEC_DB)
 		vmcs_writen(VMCS_GUEST_RFLAGS, vmcs_readn(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	write_event(vector, TYPE_HARDWARE, has_error, error);

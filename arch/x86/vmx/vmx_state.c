@@ -51,7 +51,7 @@ static void write_all_segments(u16 cs, u64 cs_base, u32 cs_limit, u32 cs_ar, u16
 
 static void write_guest_cr0(u64 cr0)
 {
-	/* Unrestricted guest: of the fixed bits, PE and PG need not be set (SDM vol. 3 23.8). */
+	/* Unrestricted guest: of the fixed bits, PE and PG need not be set (SDM vol. 3 24.8). */
 	u64 must = vmx_caps.cr0_fixed0 & ~(CR0_PE | CR0_PG);
 
 	vmcs_writen(VMCS_GUEST_CR0, (cr0 | must) & ~(CR0_CD | CR0_NW));
@@ -72,7 +72,7 @@ static void set_efer(u64 efer)
 	vmcs_write32(VMCS_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? (u32)ENTRY_IA32E : 0));
 }
 
-/* SDM vol. 3 table 9-1. */
+/* SDM vol. 3 table 10-1. */
 void vmx_reset(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);

@@ -123,7 +123,7 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
-	/* SDM vol. 3 25.5.1: the trap of a single step is ours to leave pending (bit 14, BS). */
+	/* SDM vol. 3 27.3.1.5: the trap of a single step is ours to leave pending (bit 14, BS). */
 	if (unlikely(vmcs_readn(VMCS_GUEST_RFLAGS) & BIT(8)))
 		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
 			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));

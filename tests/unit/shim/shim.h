@@ -27,25 +27,26 @@ bool shim_log_contains(const char *text);
 void shim_log_reset(void);
 
 /*
- * True when the statement panics; the program goes on behind it. What a lock guards stays locked: locks
- * that the panic leaves behind are the test's to reset.
+ * True when the statement panics; the program goes on behind it. What a lock guards stays locked:
+ * locks that the panic leaves behind are the test's to reset.
  */
-#define SHIM_PANICS(statement)                          \
-	({                                              \
-		jmp_buf jump_;                          \
-		bool volatile panicked_ = true;         \
-		shim_panic_jump = &jump_;               \
-		if (setjmp(jump_) == 0) {               \
-			statement;                      \
-			panicked_ = false;              \
-		}                                       \
-		shim_panic_jump = NULL;                 \
-		panicked_;                              \
+#define SHIM_PANICS(statement)                  \
+	({                                      \
+		jmp_buf jump_;                  \
+		bool volatile panicked_ = true; \
+		shim_panic_jump = &jump_;       \
+		if (setjmp(jump_) == 0) {       \
+			statement;              \
+			panicked_ = false;      \
+		}                               \
+		shim_panic_jump = NULL;         \
+		panicked_;                      \
 	})
 extern jmp_buf *shim_panic_jump;
 const char *shim_panic_text(void);
 
-/* Physical memory of that many bytes, all zeros and made up as it is touched; see shim/mm/phys.h. */
+/* Physical memory of that many bytes, all zeros and made up as it is touched; see shim/mm/phys.h.
+ */
 void shim_phys_init(u64 size);
 void shim_phys_fini(void);
 

@@ -1,4 +1,5 @@
-/* Physical memory for tests of what lives in it: the "direct map" is an area of the host's memory. */
+/* Physical memory for tests of what lives in it: the "direct map" is an area of the host's memory.
+ */
 #ifndef NEAP_MM_PHYS_H
 #define NEAP_MM_PHYS_H
 
