@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/format.h"
-
+#include "arch/x86/acpi.h"
 #include "arch/x86/cpu.h"
+#include "boot/boot_info.h"
+#include "core/cmdline.h"
+#include "core/format.h"
 #include "core/log.h"
 
 #define MSR_VMX_BASIC	     0x480
@@ -189,6 +191,28 @@ static int choose_needed(struct vmx_caps *c)
 	return err ? -ENOTSUP : 0;
 }
 
+/*
+ * Bochs delivers a pending virtual interrupt with the guest's IF clear when a physical one arrives
+ * just then: its guests lock up sooner or later. It is known by its firmware's name; QEMU has the
+ * same, but says in CPUID that it is one.
+ */
+static bool is_bochs(void)
+{
+	return !strncmp(acpi_info.oem_id, "BOCHS", 5) && !(cpuid(1, 0).ecx & BIT(31));
+}
+
+static bool vid_wanted(void)
+{
+	if (cmdline_is(boot_info.cmdline, "vid=", "off"))
+		return false;
+	if (!is_bochs() || cmdline_is(boot_info.cmdline, "vid=", "on"))
+		return true;
+	log_info("vmx: virtual-interrupt delivery is left off, as this emulator does it wrong "
+		 "(vid=on uses "
+		 "it)");
+	return false;
+}
+
 static void choose_apic(struct vmx_caps *c)
 {
 	c->tpr_shadow = want(&c->primary, PRI_TPR_SHADOW);
@@ -201,7 +225,8 @@ static void choose_apic(struct vmx_caps *c)
 	c->x2apic_mode = (c->secondary.may & SEC_X2APIC_MODE) != 0;
 	/* Delivery without exits needs the registers to be virtualized in both of the APIC's modes.
 	 */
-	c->vid = (c->secondary.may & SEC_VID) && c->apic_regs && c->apic_access && c->x2apic_mode;
+	c->vid = (c->secondary.may & SEC_VID) && c->apic_regs && c->apic_access && c->x2apic_mode &&
+		 vid_wanted();
 }
 
 static void choose_optional(struct vmx_caps *c)
