@@ -41,7 +41,7 @@ _runs = collections.Counter()      # of each test, so far
 class Run:
     """A run that is over."""
 
-    status: int     # of scripts/run: Neap's own exit status, 0 for `until`, TIMED_OUT, PANICKED, ...
+    status: int     # of scripts/run: Neap's own exit status, 0 for `until`, TIMED_OUT, ...
     log: str        # what the serial port said: lines end in \n, no terminal control sequences
     stderr: str     # what scripts/run said about it
     log_path: str   # where the serial port's bytes are
@@ -51,7 +51,7 @@ class Run:
         return [line for line in self.log.split("\n") if re.search(pattern, line)]
 
     def find(self, pattern):
-        """The first match of `pattern` in a line; the test fails, showing the log's end, if none."""
+        """The first match of `pattern` in a line; if none, the test fails and shows the end."""
         match = re.search(pattern, self.log, re.MULTILINE)
         assert match, f"{pattern!r} is not in the log:\n{self.tail()}"
         return match

@@ -52,7 +52,8 @@ def report(run, name):
 def check_report(lines):
     """All registers, and the last sixteen VM-exits: it fits a screen."""
     assert re.fullmatch(r"  rip [0-9a-f]{16} rflags [0-9a-f]{8} cpl 0", lines[1])
-    names = re.findall(r" (r\w+|cr\d|efer|gdt|idt|[csdt][sr]) +(?:0x)?[0-9a-f]{4,}", "\n".join(lines))
+    names = re.findall(r" (r\w+|cr\d|efer|gdt|idt|[csdt][sr]) +(?:0x)?[0-9a-f]{4,}",
+                       "\n".join(lines))
     for register in ("rip rflags rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 "
                      "cr0 cr2 cr3 cr4 efer cs ss ds tr gdt idt").split():
         assert names.count(register) == 1 or register == "rip", register

@@ -102,10 +102,10 @@ def test_not_enough_memory(run_guests):
         vm("linux", "vmlinuz", "32M"), modules={"vmlinuz": STOCK_KERNEL})
     expect_others_ran(run, "huge", "tiny", "linux")
     run.find(r"^neap: error: vm huge: memory: 4096 MiB asked for, \d+ MiB are free$")
-    run.find(r"^neap: error: vm tiny: kernel hello.elf: needs \d+ KiB at 0x100000, where the VM has no "
-             r"RAM \(memory = 1024 KiB\)$")
-    run.find(r"^neap: error: vm linux: kernel vmlinuz: needs \d+ KiB at 0x1000000; the VM has \d+ KiB "
-             r"free from 1 MiB on \(memory = 32768 KiB\)$")
+    run.find(r"^neap: error: vm tiny: kernel hello.elf: needs \d+ KiB at 0x100000, where the VM has "
+             r"no RAM \(memory = 1024 KiB\)$")
+    run.find(r"^neap: error: vm linux: kernel vmlinuz: needs \d+ KiB at 0x1000000; the VM has \d+ "
+             r"KiB free from 1 MiB on \(memory = 32768 KiB\)$")
 
 
 def test_what_does_not_go_together(run_guests):
@@ -115,12 +115,12 @@ def test_what_does_not_go_together(run_guests):
         b"0" * 8 + b"name\0"
     run = run_guests(
         vm("empty", "vmlinuz", "256M", initrd="nil"), vm("cut", "vmlinuz", "256M", initrd="cpio"),
-        vm("module", "vmlinuz", "256M", module="nil"), vm("initrd", "hello.elf", initrd="nil"), GOOD,
-        modules={**linux, "nil": b"", "cpio": cpio})
+        vm("module", "vmlinuz", "256M", module="nil"), vm("initrd", "hello.elf", initrd="nil"),
+        GOOD, modules={**linux, "nil": b"", "cpio": cpio})
     expect_others_ran(run, "empty", "cut", "module", "initrd")
     run.find("^neap: error: vm empty: initrd nil: empty; expected an archive$")
-    run.find("^neap: error: vm cut: initrd cpio: a truncated or damaged cpio archive: the member at "
-             f"byte 0 is not within the {len(cpio)} bytes$")
+    run.find("^neap: error: vm cut: initrd cpio: a truncated or damaged cpio archive: the member "
+             f"at byte 0 is not within the {len(cpio)} bytes$")
     run.find("^neap: error: vm module: kernel vmlinuz: Linux takes no modules, 1 given; ")
     run.find("^neap: error: vm initrd: .*initrd")
 
@@ -132,8 +132,9 @@ def test_truncated_initrd(run_guests):
         vm("linux", "vmlinuz", "256M", initrd="initrd.gz", cmdline="console=ttyS0,115200"),
         vm("echo", "uartecho.elf"),
         modules={"vmlinuz": STOCK_KERNEL, "initrd.gz": head(STOCK_INITRD, 500_000)},
-        timeout=600.0, send=[("Kernel panic - not syncing", "\x1c2"), ("uartecho: ready", "alive\n"),
-                             ("ALIVE", "quit\n")],
+        timeout=600.0, send=[
+            ("Kernel panic - not syncing", "\x1c2"), ("uartecho: ready", "alive\n"),
+            ("ALIVE", "quit\n")],
         until="^neap: vm echo: .*, status 1")
     run.expect_status(OFF)
     run.find("Initramfs unpacking failed")

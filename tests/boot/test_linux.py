@@ -20,7 +20,7 @@ def linux(name="linux", cpus=1, cmdline="console=ttyS0,115200"):
 
 def interrupts(run, line):
     """The count of CPU 0 in that line of /proc/interrupts."""
-    return int(run.find(rf"^ *{line}: +(\d+) ")[1])
+    return int(run.find(rf"^ *{line}: +(\d+)\b")[1])
 
 
 @pytest.mark.slow(60)

@@ -196,7 +196,7 @@ static void *new_fpu(void)
 
 /* Guards vpids. VPID 0 is the hypervisor's own (SDM vol. 3 29.1). */
 static struct spinlock vpid_lock = SPINLOCK_INIT;
-static u64 vpids[65536 / 64] = { 1 };
+static u64 vpids[65536 / 64];
 
 /* A VPID nobody uses; 0 when all are taken. */
 static u16 vpid_alloc(void)
@@ -205,8 +205,10 @@ static u16 vpid_alloc(void)
 
 	spin_lock(&vpid_lock);
 	for (u32 i = 0; !vpid && i < ARRAY_SIZE(vpids); i++) {
-		if (~vpids[i]) {
-			vpid = (u16)(64 * i + (u32)__builtin_ctzl(~vpids[i]));
+		u64 free = ~vpids[i] & (i ? ~0ul : ~1ul);
+
+		if (free) {
+			vpid = (u16)(64 * i + (u32)__builtin_ctzl(free));
 			vpids[i] |= BIT(vpid % 64);
 		}
 	}
