@@ -13,7 +13,7 @@ struct acpi_info acpi_info;
 void acpi_parse_mcfg(const u8 *t, u32 n, struct acpi_info *out)
 {
 	for (u32 at = 44; at <= n && n - at >= 16; at += 16) {
-		struct acpi_segment s = { acpi_get64(t + at), acpi_get16(t + at + 8), t[at + 10],
+		struct acpi_segment s = { get_le64(t + at), get_le16(t + at + 8), t[at + 10],
 					  t[at + 11] };
 
 		if (!s.base || s.bus_start > s.bus_end)

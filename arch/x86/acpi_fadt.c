@@ -38,7 +38,7 @@ _Static_assert(F_SLEEP_STATUS + ACPI_GAS_SIZE == FADT_SIZE, "the last field");
 static struct acpi_gas fixed_register(const u8 *f, unsigned ext, unsigned old, u8 bits)
 {
 	struct acpi_gas g = acpi_get_gas(f + ext);
-	u32 port = acpi_get32(f + old);
+	u32 port = get_le32(f + old);
 
 	if (g.address && (g.space == ACPI_MEMORY || g.space == ACPI_IO))
 		return g;
@@ -64,10 +64,10 @@ bool acpi_parse_fadt(const u8 *t, u32 n, struct acpi_fadt *out)
 		.century = f[F_CENTURY],
 		.reset_value = f[F_RESET_VALUE],
 		.pm1_evt_size = f[F_PM1_EVT_LEN],
-		.sci_irq = acpi_get16(f + F_SCI_INT),
-		.boot_flags = f[F_REVISION] >= 2 ? acpi_get16(f + F_BOOT_ARCH) : 0,
-		.smi_cmd = acpi_get32(f + F_SMI_CMD),
-		.flags = acpi_get32(f + F_FLAGS),
+		.sci_irq = get_le16(f + F_SCI_INT),
+		.boot_flags = f[F_REVISION] >= 2 ? get_le16(f + F_BOOT_ARCH) : 0,
+		.smi_cmd = get_le32(f + F_SMI_CMD),
+		.flags = get_le32(f + F_FLAGS),
 		.pm1a_evt = fixed_register(f, F_X_PM1A_EVT, F_PM1A_EVT, 32),
 		.pm1b_evt = fixed_register(f, F_X_PM1B_EVT, F_PM1B_EVT, 32),
 		.pm1a_cnt = fixed_register(f, F_X_PM1A_CNT, F_PM1A_CNT, 16),
@@ -76,8 +76,8 @@ bool acpi_parse_fadt(const u8 *t, u32 n, struct acpi_fadt *out)
 		.reset = acpi_get_gas(f + F_RESET_REG),
 		.sleep_control = acpi_get_gas(f + F_SLEEP_CONTROL),
 		.sleep_status = acpi_get_gas(f + F_SLEEP_STATUS),
-		.dsdt = acpi_get64(f + F_X_DSDT),
-		.dsdt_32 = acpi_get32(f + F_DSDT),
+		.dsdt = get_le64(f + F_X_DSDT),
+		.dsdt_32 = get_le32(f + F_DSDT),
 	};
 	return true;
 }

@@ -37,18 +37,18 @@ static void add_cpu(struct acpi_madt *m, u32 apic_id, u32 uid, u32 flags)
 static void take_lapic(const u8 *e, struct acpi_madt *m)
 {
 	if (e[3] != 0xff) /* the broadcast address is no processor's */
-		add_cpu(m, e[3], e[2], acpi_get32(e + 4));
+		add_cpu(m, e[3], e[2], get_le32(e + 4));
 }
 
 static void take_x2apic(const u8 *e, struct acpi_madt *m)
 {
-	if (acpi_get32(e + 4) != UINT32_MAX)
-		add_cpu(m, acpi_get32(e + 4), acpi_get32(e + 12), acpi_get32(e + 8));
+	if (get_le32(e + 4) != UINT32_MAX)
+		add_cpu(m, get_le32(e + 4), get_le32(e + 12), get_le32(e + 8));
 }
 
 static void take_ioapic(const u8 *e, struct acpi_madt *m)
 {
-	struct acpi_ioapic io = { e[2], acpi_get32(e + 4), acpi_get32(e + 8) };
+	struct acpi_ioapic io = { e[2], get_le32(e + 4), get_le32(e + 8) };
 
 	if (!io.address) {
 		log_warn("acpi: MADT: I/O APIC %u has no address, ignored", io.id);
@@ -62,7 +62,7 @@ static void take_ioapic(const u8 *e, struct acpi_madt *m)
 
 static void take_override(const u8 *e, struct acpi_madt *m)
 {
-	struct acpi_override o = { e[3], acpi_get32(e + 4), acpi_get16(e + 8) };
+	struct acpi_override o = { e[3], get_le32(e + 4), get_le16(e + 8) };
 
 	if (e[2] != 0 || o.isa_irq > 15) {
 		log_warn("acpi: MADT: override of bus %u irq %u, ignored", e[2], e[3]);
@@ -86,17 +86,17 @@ static void add_nmi(struct acpi_madt *m, u32 uid, u16 flags, u8 lint)
 
 static void take_lapic_nmi(const u8 *e, struct acpi_madt *m)
 {
-	add_nmi(m, e[2] == 0xff ? ACPI_ALL_CPUS : e[2], acpi_get16(e + 3), e[5]);
+	add_nmi(m, e[2] == 0xff ? ACPI_ALL_CPUS : e[2], get_le16(e + 3), e[5]);
 }
 
 static void take_x2apic_nmi(const u8 *e, struct acpi_madt *m)
 {
-	add_nmi(m, acpi_get32(e + 4), acpi_get16(e + 2), e[8]);
+	add_nmi(m, get_le32(e + 4), get_le16(e + 2), e[8]);
 }
 
 static void take_lapic_address(const u8 *e, struct acpi_madt *m)
 {
-	m->lapic_address = acpi_get64(e + 4);
+	m->lapic_address = get_le64(e + 4);
 }
 
 static const struct entry_kind kinds[] = {
@@ -138,8 +138,8 @@ void acpi_parse_madt(const u8 *t, u32 n, struct acpi_madt *m)
 		log_warn("acpi: MADT: only %u bytes", n);
 		return;
 	}
-	m->lapic_address = acpi_get32(t + 36);
-	m->has_pics = acpi_get32(t + 40) & 1;
+	m->lapic_address = get_le32(t + 36);
+	m->has_pics = get_le32(t + 40) & 1;
 	while (n - at >= 2) {
 		u8 size = t[at + 1];
 

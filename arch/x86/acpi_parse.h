@@ -2,37 +2,11 @@
 #ifndef NEAP_ARCH_X86_ACPI_PARSE_H
 #define NEAP_ARCH_X86_ACPI_PARSE_H
 
-#include <string.h>
-
 #include "arch/x86/acpi.h"
+#include "core/bytes.h"
 
 #define ACPI_HEADER_SIZE 36
 #define ACPI_GAS_SIZE	 12
-
-/* Fields are little-endian and often unaligned. The caller has checked the bounds. */
-static inline u16 acpi_get16(const u8 *p)
-{
-	u16 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline u32 acpi_get32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline u64 acpi_get64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static inline struct acpi_gas acpi_get_gas(const u8 *p)
 {
@@ -40,7 +14,7 @@ static inline struct acpi_gas acpi_get_gas(const u8 *p)
 				  .bit_width = p[1],
 				  .bit_offset = p[2],
 				  .access = p[3],
-				  .address = acpi_get64(p + 4) };
+				  .address = get_le64(p + 4) };
 }
 
 /* 8-bit sum; 0 for what is intact. */

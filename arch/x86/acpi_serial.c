@@ -22,8 +22,8 @@ static u32 spcr_baud(const u8 *t, u32 n)
 	static const u32 rate[] = { [3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200 };
 
 	/* Revision 4 added the exact rate behind the code. */
-	if (t[8] >= 4 && n >= 84 && acpi_get32(t + 80))
-		return acpi_get32(t + 80);
+	if (t[8] >= 4 && n >= 84 && get_le32(t + 80))
+		return get_le32(t + 80);
 	return t[58] < ARRAY_SIZE(rate) ? rate[t[58]] : 0;
 }
 
@@ -46,11 +46,11 @@ bool acpi_parse_spcr(const u8 *t, u32 n, struct acpi_serial *out)
 	s.has_irq = (t[52] & BIT(0)) && t[53] < 16;
 	s.irq = t[53];
 	s.has_gsi = t[52] & BIT(1);
-	s.gsi = acpi_get32(t + 54);
+	s.gsi = get_le32(t + 54);
 	s.baud = spcr_baud(t, n);
 	/* The clock came with revision 3. */
 	if (t[8] >= 3 && n >= 80)
-		s.clock = acpi_get32(t + 76);
+		s.clock = get_le32(t + 76);
 	*out = s;
 	return true;
 }
@@ -58,9 +58,9 @@ bool acpi_parse_spcr(const u8 *t, u32 n, struct acpi_serial *out)
 /* One device of n bytes; its first register block counts. */
 static bool dbg2_device(const u8 *d, u32 n, struct acpi_serial *out)
 {
-	u16 regs = acpi_get16(d + 18);
+	u16 regs = get_le16(d + 18);
 
-	if (acpi_get16(d + 12) != 0x8000 || !is_16550(acpi_get16(d + 14)) || !d[3])
+	if (get_le16(d + 12) != 0x8000 || !is_16550(get_le16(d + 14)) || !d[3])
 		return false;
 	if (n < ACPI_GAS_SIZE || regs > n - ACPI_GAS_SIZE) {
 		log_warn("acpi: DBG2: registers outside of their entry, ignored");
@@ -77,15 +77,15 @@ bool acpi_parse_dbg2(const u8 *t, u32 n, struct acpi_serial *out)
 	struct acpi_serial s;
 	u32 at, count;
 
-	if (n < 44 || acpi_get32(t + 36) > n) {
+	if (n < 44 || get_le32(t + 36) > n) {
 		log_warn("acpi: DBG2: damaged, ignored");
 		return false;
 	}
-	at = acpi_get32(t + 36);
-	count = acpi_get32(t + 40);
+	at = get_le32(t + 36);
+	count = get_le32(t + 40);
 	/* Each turn moves on by 22 bytes or more. */
 	for (; count && n - at >= 22; count--) {
-		u16 size = acpi_get16(t + at + 1);
+		u16 size = get_le16(t + at + 1);
 
 		if (size < 22 || size > n - at) {
 			log_warn("acpi: DBG2: an entry does not fit, the rest ignored");

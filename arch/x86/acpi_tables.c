@@ -49,7 +49,7 @@ static const u8 *table_map(u64 address, u32 *size)
 		return NULL;
 	}
 	memcpy(name, t, 4);
-	n = acpi_get32(t + 4);
+	n = get_le32(t + 4);
 	if (n < ACPI_HEADER_SIZE || n > ACPI_TABLE_MAX_SIZE) {
 		log_warn("acpi: table %s at 0x%lx has length %u, ignored", name, address, n);
 		return NULL;
@@ -105,7 +105,7 @@ static bool root_walk(u64 address, const char *signature, unsigned entry_size)
 		return false;
 	}
 	for (u32 at = ACPI_HEADER_SIZE; size - at >= entry_size; at += entry_size) {
-		u64 a = entry_size == 8 ? acpi_get64(root + at) : acpi_get32(root + at);
+		u64 a = entry_size == 8 ? get_le64(root + at) : get_le32(root + at);
 
 		if (!a)
 			continue;
@@ -141,7 +141,7 @@ static u64 rsdp_scan(u64 base, u64 size)
 static u64 rsdp_search(void)
 {
 	const u8 *bda = map(0x40e, 2);
-	u64 ebda = bda ? (u64)acpi_get16(bda) << 4 : 0, found = 0;
+	u64 ebda = bda ? (u64)get_le16(bda) << 4 : 0, found = 0;
 
 	if (ebda >= 0x400 && ebda <= 0xa0000 - KIB)
 		found = rsdp_scan(ebda, KIB);
@@ -158,7 +158,7 @@ static u64 rsdp_xsdt(u64 address, const u8 *rsdp)
 	rsdp = map(address, RSDP_SIZE_V2);
 	if (!rsdp)
 		return 0;
-	size = acpi_get32(rsdp + 20);
+	size = get_le32(rsdp + 20);
 	if (size < RSDP_SIZE_V2 || size > RSDP_MAX_SIZE)
 		return 0;
 	rsdp = map(address, size);
@@ -166,7 +166,7 @@ static u64 rsdp_xsdt(u64 address, const u8 *rsdp)
 		log_warn("acpi: RSDP: wrong extended checksum");
 		return 0;
 	}
-	return acpi_get64(rsdp + 24);
+	return get_le64(rsdp + 24);
 }
 
 int acpi_tables_init(hpa_t rsdp, struct acpi_info *info)
@@ -184,7 +184,7 @@ int acpi_tables_init(hpa_t rsdp, struct acpi_info *info)
 	info->revision = p[15];
 	memcpy(info->oem_id, p + 9, 6);
 	xsdt = rsdp_xsdt(address, p);
-	if (!(xsdt && root_walk(xsdt, "XSDT", 8)) && !root_walk(acpi_get32(p + 16), "RSDT", 4))
+	if (!(xsdt && root_walk(xsdt, "XSDT", 8)) && !root_walk(get_le32(p + 16), "RSDT", 4))
 		return -EINVAL;
 	info->present = true;
 	return 0;

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "hv/guest_mem.h"
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 #include "hv/load/segment.h"
 
 bool elf_is_file(const struct load_source *src)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "hv/guest_mem.h"
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 #include "hv/load/elf32.h"
 #include "mm/heap.h"
 

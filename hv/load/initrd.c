@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 
 /* cpio's "new ASCII" header: 13 fields of 8 hexadecimal digits after the 6 bytes of magic. */
 #define CPIO_HEADER    110

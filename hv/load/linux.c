@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "hv/guest_mem.h"
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 #include "hv/load/initrd.h"
 #include "hv/load/linux_image.h"
 #include "hv/load/tables.h"

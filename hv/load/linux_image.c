@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 
 /* Protocol 2.12 has a command line limit; a header that says 0 means the one before it had. */
 #define CMDLINE_SIZE_OLD 255

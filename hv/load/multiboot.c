@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "hv/guest_mem.h"
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 #include "hv/load/elf32.h"
 #include "hv/load/multiboot_info.h"
 #include "hv/load/segment.h"

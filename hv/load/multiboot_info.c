@@ -4,7 +4,7 @@
 
 #include "core/panic.h"
 #include "hv/guest_mem.h"
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 #include "hv/load/tables.h"
 #include "mm/heap.h"
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "hv/guest_mem.h"
-#include "hv/load/bytes.h"
+#include "core/bytes.h"
 #include "mm/heap.h"
 
 /* Segment descriptors, flat, present, accessed, ring 0 (SDM vol. 3 3.4.5). */

@@ -102,8 +102,8 @@ def test_not_enough_memory(run_guests):
         vm("linux", "vmlinuz", "32M"), modules={"vmlinuz": STOCK_KERNEL})
     expect_others_ran(run, "huge", "tiny", "linux")
     run.find(r"^neap: error: vm huge: memory: 4096 MiB asked for, \d+ MiB are free$")
-    run.find(r"^neap: error: vm tiny: kernel hello.elf: needs \d+ KiB at 0x100000, where the VM has "
-             r"no RAM \(memory = 1024 KiB\)$")
+    run.find(r"^neap: error: vm tiny: kernel hello.elf: needs \d+ KiB at 0x100000, where the VM "
+             r"has no RAM \(memory = 1024 KiB\)$")
     run.find(r"^neap: error: vm linux: kernel vmlinuz: needs \d+ KiB at 0x1000000; the VM has \d+ "
              r"KiB free from 1 MiB on \(memory = 32768 KiB\)$")
 

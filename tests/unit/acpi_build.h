@@ -32,7 +32,7 @@ static inline void put_gas(u8 *p, u8 space, u8 width, u8 access, u64 address)
 static inline void seal(u8 *t)
 {
 	t[9] = 0;
-	t[9] = (u8)-acpi_sum(t, acpi_get32(t + 4));
+	t[9] = (u8)-acpi_sum(t, get_le32(t + 4));
 }
 
 #endif

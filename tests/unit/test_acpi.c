@@ -193,7 +193,7 @@ static void test_bad_xsdt_falls_back(void **state)
 	(void)state;
 	(void)table_add("SSDT", 40, 1);
 	finish(2);
-	xsdt = acpi_get64(memory + RSDP_AT + 24);
+	xsdt = get_le64(memory + RSDP_AT + 24);
 	memory[xsdt + 20]++;
 	assert_int_equal(init(), 0);
 	assert_true(shim_log_contains("XSDT"));
@@ -204,7 +204,7 @@ static void test_bad_xsdt_falls_back(void **state)
 	assert_int_equal(init(), 0);
 	assert_true(shim_log_contains("extended checksum"));
 	/* Both damaged: no root at all. */
-	memory[acpi_get32(memory + RSDP_AT + 16) + 20]++;
+	memory[get_le32(memory + RSDP_AT + 16) + 20]++;
 	assert_int_equal(init(), -EINVAL);
 	assert_false(acpi_info.present);
 }

@@ -1,6 +1,7 @@
-/* Little-endian fields at any alignment, in images and in structures built for a guest. */
-#ifndef NEAP_HV_LOAD_BYTES_H
-#define NEAP_HV_LOAD_BYTES_H
+/* Little-endian fields at any alignment, in images, tables and structures built for a guest; the
+ * caller has checked the bounds. */
+#ifndef NEAP_CORE_BYTES_H
+#define NEAP_CORE_BYTES_H
 
 #include <string.h>
 
