@@ -56,6 +56,24 @@ static u64 logic(u64 r, unsigned size, u64 *flags)
 	return r;
 }
 
+static int64_t sign_extend(u64 v, unsigned size)
+{
+	unsigned shift = 64 - 8 * size;
+
+	return (int64_t)(v << shift) >> shift;
+}
+
+/* CF and OF tell that the product needs more than size bytes; the other flags are undefined. */
+static u64 multiply(u64 a, u64 b, unsigned size, u64 *flags)
+{
+	int64_t product;
+	bool over = __builtin_mul_overflow(sign_extend(a, size), sign_extend(b, size), &product);
+
+	over |= sign_extend((u64)product, size) != product;
+	set_flags(flags, FLAG_CF | FLAG_OF, flag_if(FLAG_CF | FLAG_OF, over));
+	return (u64)product & emu_size_mask(size);
+}
+
 u64 emu_alu_binary(enum emu_op op, u64 a, u64 b, unsigned size, u64 *flags)
 {
 	switch (op) {
@@ -68,6 +86,8 @@ u64 emu_alu_binary(enum emu_op op, u64 a, u64 b, unsigned size, u64 *flags)
 		return subtract(a, b, false, size, flags);
 	case EMU_OP_SBB:
 		return subtract(a, b, *flags & FLAG_CF, size, flags);
+	case EMU_OP_IMUL:
+		return multiply(a, b, size, flags);
 	case EMU_OP_OR:
 		return logic(a | b, size, flags);
 	case EMU_OP_XOR:
@@ -95,13 +115,6 @@ u64 emu_alu_unary(enum emu_op op, u64 a, unsigned size, u64 *flags)
 	}
 	set_flags(flags, FLAG_CF, carry); /* INC and DEC leave it */
 	return r;
-}
-
-static int64_t sign_extend(u64 v, unsigned size)
-{
-	unsigned shift = 64 - 8 * size;
-
-	return (int64_t)(v << shift) >> shift;
 }
 
 /* One shift by count >= 1; *carry is the last bit shifted out. */

@@ -38,7 +38,7 @@ static const u8 op_of_mnemonic[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	IS(SETNL, SETCC), IS(SETNLE, SETCC), IS(SETNO, SETCC), IS(SETNP, SETCC),
 	IS(SETNS, SETCC), IS(SETNZ, SETCC), IS(SETO, SETCC), IS(SETP, SETCC), IS(SETS, SETCC),
 	IS(SETZ, SETCC), IS(ADD, ADD), IS(OR, OR), IS(ADC, ADC), IS(SBB, SBB), IS(AND, AND),
-	IS(SUB, SUB), IS(XOR, XOR), IS(CMP, CMP), IS(TEST, TEST), IS(SHL, SHL), IS(SHR, SHR),
+	IS(SUB, SUB), IS(XOR, XOR), IS(CMP, CMP), IS(TEST, TEST), IS(IMUL, IMUL), IS(SHL, SHL), IS(SHR, SHR),
 	IS(SAR, SAR), IS(ROL, ROL), IS(ROR, ROR), IS(NOT, NOT), IS(NEG, NEG), IS(INC, INC),
 	IS(DEC, DEC), IS(BT, BT), IS(BTS, BTS), IS(BTR, BTR), IS(BTC, BTC), IS(PUSH, PUSH),
 	IS(POP, POP), IS(CALL, CALL), IS(JMP, JMP), IS(RET, RET), IS(MOVSB, MOVS),
@@ -315,6 +315,8 @@ static enum emu_op choose_op(const ZydisDecodedInstruction *z)
 
 	if (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
 	    z->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+		return EMU_OP_NONE;
+	if (op == EMU_OP_IMUL && z->operand_count_visible != 2)
 		return EMU_OP_NONE;
 	if (!is_string(op) || z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
 		return op;

@@ -30,6 +30,7 @@ enum emu_op {
 	EMU_OP_XOR,
 	EMU_OP_CMP,
 	EMU_OP_TEST,
+	EMU_OP_IMUL, /* two operands */
 	EMU_OP_SHL,
 	EMU_OP_SHR,
 	EMU_OP_SAR,

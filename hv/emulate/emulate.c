@@ -28,6 +28,7 @@ static const emu_exec_fn exec_table[EMU_OP_COUNT] = {
 	[EMU_OP_SUB] = emu_exec_binary,
 	[EMU_OP_XOR] = emu_exec_binary,
 	[EMU_OP_CMP] = emu_exec_binary,
+	[EMU_OP_IMUL] = emu_exec_binary,
 	[EMU_OP_TEST] = emu_exec_binary,
 	[EMU_OP_SHL] = emu_exec_shift,
 	[EMU_OP_SHR] = emu_exec_shift,

@@ -25,10 +25,11 @@ enum {
 	LOCKABLE = 1u << 3,
 	NO_REG = 1u << 4, /* memory operand only */
 	NO_66 = 1u << 5,
-	SHIFT = 1u << 6,   /* flags depend on the count */
-	LOGIC = 1u << 7,   /* AF undefined */
-	BITREG = 1u << 8,  /* bit number in a register */
-	BITFLAG = 1u << 9, /* only CF is defined */
+	SHIFT = 1u << 6,    /* flags depend on the count */
+	LOGIC = 1u << 7,    /* AF undefined */
+	BITREG = 1u << 8,   /* bit number in a register */
+	BITFLAG = 1u << 9,  /* only CF is defined */
+	MULFLAG = 1u << 16, /* only CF and OF are defined */
 	STACK = 1u << 10,
 	BRANCH = 1u << 11, /* to native_exit */
 	EQUAL = 1u << 12,  /* CMPXCHG: make memory equal RAX, half of the time */

@@ -404,7 +404,8 @@ static void test_unhandled(void **state __unused)
 		{ { 0x8e, 0x1b }, 2 },		      /* mov ds, [rbx] */
 		{ { 0x0f, 0xa1 }, 2 },		      /* pop fs */
 		{ { 0x0f, 0x20, 0xc0 }, 3 },	      /* mov rax, cr0 */
-		{ { 0x0f, 0xaf, 0x0b }, 3 },	      /* imul ecx, [rbx] */
+		{ { 0x6b, 0x0b, 5 }, 3 },	      /* imul ecx, [rbx], 5 */
+		{ { 0xf7, 0x2b }, 2 },		      /* imul dword [rbx] */
 		{ { 0xf2, 0x0f, 0xc2, 0x0b, 1 }, 5 }, /* cmpsd xmm1, [rbx], 1 */
 		{ { 0x0f, 0x01, 0x1b }, 3 },	      /* lidt [rbx] */
 		{ { 0xf4 }, 1 },		      /* hlt */

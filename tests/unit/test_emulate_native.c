@@ -59,6 +59,8 @@ static const struct form forms[] = {
 	{ 0, 0, 0xff, 0, LOCKABLE },
 	{ 0, 0, 0xfe, 1, BYTE | LOCKABLE },
 	{ 0, 0, 0xff, 1, LOCKABLE },
+	/* IMUL, two operands */
+	{ 0, 1, 0xaf, -1, MULFLAG },
 	/* BT, BTS, BTR, BTC */
 	{ 0, 1, 0xa3, -1, BITREG | BITFLAG },
 	{ 0, 1, 0xab, -1, BITREG | BITFLAG | LOCKABLE },
@@ -118,6 +120,8 @@ static u32 undefined_flags(const struct test_case *t)
 
 	if (t->form.flags & LOGIC)
 		undef |= FLAG_AF;
+	if (t->form.flags & MULFLAG)
+		undef |= FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF;
 	if (t->form.flags & BITFLAG)
 		undef |= FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF;
 	if (!(t->form.flags & SHIFT))
