@@ -54,9 +54,13 @@ int exit_xsetbv(struct vcpu *v)
 	return 0;
 }
 
+/* A report fits a screen of 25 lines. */
+#define TRACE_SHOWN 8
+_Static_assert(TRACE_SHOWN <= VCPU_TRACE, "they are there");
+
 static void print_trace(const struct vcpu *v, enum log_level level)
 {
-	unsigned n = MIN(v->trace_pos, (u32)VCPU_TRACE);
+	unsigned n = MIN(v->trace_pos, (u32)TRACE_SHOWN);
 
 	log_line(level, "  last VM-exits, newest last:");
 	for (u32 i = v->trace_pos - n; i != v->trace_pos; i++) {

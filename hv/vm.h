@@ -37,7 +37,7 @@ struct vm {
 	struct ptab tdp;
 	struct guest_memmap memmap;
 	struct vm_mem mem;
-	hpa_t ones; /* a frame of ones, mapped where option ROMs would be */
+	hpa_t ones;		/* a frame of ones, mapped where option ROMs would be */
 	hpa_t apic_access_page; /* the backend's: a frame mapped where the local APICs are */
 	struct io_bus pio, mmio;
 	struct cpuid_table cpuid;

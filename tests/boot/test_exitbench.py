@@ -23,3 +23,13 @@ def test_exit_paths(run_guests):
     # Registers of the APIC that the processor virtualizes, or that belong to the guest: no exit.
     for name in ("xapic-read-ID", "x2apic-read-ID", "wrmsr-PAT", "cr4-SMEP"):
         assert median[name] < 20, name
+
+
+def test_virtual_interrupt_delivery(run_guests):
+    """With it the processor sends an interrupt to itself without an exit; off unless asked for here."""
+    run = run_guests(vm("bench", "exitbench.elf", cmdline="SELF_IPI self-IPI"), cmdline="vid=on")
+    run.expect_status(1)
+    median = {m[1]: int(m[2]) for m in re.finditer(r"^bench: (\S+) \d+ (\d+)$", run.log, re.MULTILINE)}
+    assert median["x2apic-SELF_IPI"] < 100
+    assert median["xapic-self-IPI"] < 100
+    assert 100 < median["x2apic-self-IPI"] < 1000

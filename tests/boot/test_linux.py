@@ -91,3 +91,15 @@ def test_two_processors_and_another_guest(run_guests):
     assert run.lines(COMPLAINTS) == []
     assert run.end_of("linux") == ("powered off", 0)
     assert run.end_of("echo") == ("ended through its debug-exit port", 1)
+
+
+@pytest.mark.slow(80)
+def test_two_vcpus_share_a_processor(run_guests):
+    """Each is entered with the other's interrupts just dealt with: what is blocked must not get mixed up."""
+    run = run_guests(
+        linux(cpus=2, cmdline="console=ttyS0,115200 quiet"), modules=stock_modules(), smp=1,
+        timeout=1200.0, send=[(PROMPT, "echo cpus $(nproc)\n"), (PROMPT, "poweroff -f\n")])
+    run.expect_status(OFF)
+    run.find("^cpus 2$")
+    for complaint in ("soft lockup", "rcu:.*stall", "BUG:"):
+        assert not run.lines(complaint)
