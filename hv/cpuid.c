@@ -7,7 +7,6 @@
 
 /* --- the policy: which of the host's feature bits a guest sees, and which it gets anyway --- */
 
-#define L1C_SSE3 BIT(0)
 #define L1C_OFFERED                                                                              \
 	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | BIT(12) /* FMA */ |   \
 	 BIT(13) /* CMPXCHG16B */ | BIT(17) /* PCID */ | BIT(19) /* SSE4.1 */ |                  \

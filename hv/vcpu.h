@@ -64,7 +64,6 @@ struct vcpu {
 	struct fetch_cache fetch_cache;
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];
-	u64 exits_total_before; /* folded in when a reason is out of range */
 	struct lapic lapic;
 };
 

@@ -82,6 +82,10 @@
 #define MSR_KERNEL_GS_BASE  0xc0000102
 #define MSR_TSC_AUX	    0xc0000103
 
+/* MSR_FEATURE_CONTROL: locked until reset, and VMX allowed outside of SMX. */
+#define FEATURE_LOCKED BIT(0)
+#define FEATURE_VMX    BIT(2)
+
 struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;
 };

@@ -26,8 +26,6 @@
 #define MSR_VMX_TRUE_PRIMARY 0x48e
 #define MSR_VMX_TRUE_EXIT    0x48f
 #define MSR_VMX_TRUE_ENTRY   0x490
-#define FEATURE_LOCKED	     BIT(0)
-#define FEATURE_VMX	     BIT(2)
 #define BASIC_TRUE_CONTROLS  BIT(55)
 
 struct vmx_caps vmx_caps;
@@ -239,7 +237,6 @@ static void choose_optional(struct vmx_caps *c)
 	c->invpcid = want(&c->secondary, SEC_INVPCID);
 	c->xsaves = cpu_features.xsaves && want(&c->secondary, SEC_XSAVES);
 	c->pat = want(&c->exit, EXIT_SAVE_PAT | EXIT_LOAD_PAT) && want(&c->entry, ENTRY_LOAD_PAT);
-	c->efer = true;
 	(void)want(&c->exit, EXIT_SAVE_DEBUG);
 	(void)want(&c->entry, ENTRY_LOAD_DEBUG);
 	c->ept_2m = (c->ept_vpid & EPT_CAP_2M) != 0;

@@ -11,8 +11,6 @@
 #include "mm/frame.h"
 #include "mm/phys.h"
 
-#define FEATURE_LOCKED BIT(0)
-#define FEATURE_VMX    BIT(2)
 #define INVEPT_SINGLE  1ull
 #define INVEPT_ALL     2ull
 #define INVVPID_SINGLE 1ull

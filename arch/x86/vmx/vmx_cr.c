@@ -38,19 +38,6 @@ u64 vmx_guest_cr4_allowed(const struct vcpu *v)
 	return allowed & vmx_caps.cr4_fixed1 & ~CR4_VMXE;
 }
 
-static u64 guest_cr0(void)
-{
-	return (vmcs_readn(VMCS_GUEST_CR0) & ~VMX_CR0_OWNED) |
-	       (vmcs_readn(VMCS_CR0_SHADOW) & VMX_CR0_OWNED);
-}
-
-static u64 guest_cr4(void)
-{
-	u64 mask = vmcs_readn(VMCS_CR4_MASK);
-
-	return (vmcs_readn(VMCS_GUEST_CR4) & ~mask) | (vmcs_readn(VMCS_CR4_SHADOW) & mask);
-}
-
 /* PAE paging keeps its four top entries in registers, which a load of CR0 or CR4 reads (SDM vol.
  * 3 4.4.1). */
 static bool load_pdptes(struct vcpu *v)
@@ -79,7 +66,7 @@ static bool in_64bit_code(void)
 /* SDM vol. 2, MOV to CR0: the combinations that fault. */
 static bool cr0_valid(u64 cr0, u64 efer)
 {
-	u64 cr4 = guest_cr4();
+	u64 cr4 = vmx_guest_cr4();
 
 	if (cr0 >> 32)
 		return false;
@@ -87,7 +74,7 @@ static bool cr0_valid(u64 cr0, u64 efer)
 		return false;
 	if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
 		return false;
-	if ((cr0 & CR0_PG) && (efer & EFER_LME) && !(guest_cr0() & CR0_PG))
+	if ((cr0 & CR0_PG) && (efer & EFER_LME) && !(vmx_guest_cr0() & CR0_PG))
 		return (cr4 & CR4_PAE) && !in_64bit_code();
 	if (!(cr0 & CR0_PG) && (efer & EFER_LMA))
 		return !in_64bit_code() && !(cr4 & CR4_PCIDE);
@@ -105,16 +92,14 @@ static void set_long_mode(u64 efer, bool on)
 
 static bool write_cr0_checked(struct vcpu *v, u64 cr0)
 {
-	u64 efer = vmcs_read64(VMCS_GUEST_EFER), old = guest_cr0();
-	u64 must = vmx_caps.cr0_fixed0 & ~(CR0_PE | CR0_PG);
+	u64 efer = vmcs_read64(VMCS_GUEST_EFER), old = vmx_guest_cr0();
 
 	cr0 |= CR0_ET;
 	if (!cr0_valid(cr0, efer))
 		return false;
-	if ((cr0 & CR0_PG) && !(efer & EFER_LME) && (guest_cr4() & CR4_PAE) && !load_pdptes(v))
+	if ((cr0 & CR0_PG) && !(efer & EFER_LME) && (vmx_guest_cr4() & CR4_PAE) && !load_pdptes(v))
 		return false;
-	vmcs_writen(VMCS_CR0_SHADOW, cr0);
-	vmcs_writen(VMCS_GUEST_CR0, (cr0 | must) & ~(CR0_CD | CR0_NW));
+	vmx_write_cr0(cr0);
 	if ((cr0 ^ old) & CR0_PG) {
 		if (efer & EFER_LME)
 			set_long_mode(efer, cr0 & CR0_PG);
@@ -126,19 +111,18 @@ static bool write_cr0_checked(struct vcpu *v, u64 cr0)
 
 static bool write_cr4_checked(struct vcpu *v, u64 cr4)
 {
-	u64 efer = vmcs_read64(VMCS_GUEST_EFER), cr0 = guest_cr0();
+	u64 efer = vmcs_read64(VMCS_GUEST_EFER), cr0 = vmx_guest_cr0();
 
 	if (cr4 & ~vmx_guest_cr4_allowed(v))
 		return false;
 	if ((efer & EFER_LMA) && !(cr4 & CR4_PAE))
 		return false;
-	if ((cr4 & CR4_PCIDE) && !(guest_cr4() & CR4_PCIDE) &&
+	if ((cr4 & CR4_PCIDE) && !(vmx_guest_cr4() & CR4_PCIDE) &&
 	    (!(efer & EFER_LMA) || (vmcs_readn(VMCS_GUEST_CR3) & 0xfff)))
 		return false;
 	if ((cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA) && !load_pdptes(v))
 		return false;
-	vmcs_writen(VMCS_CR4_SHADOW, cr4);
-	vmcs_writen(VMCS_GUEST_CR4, cr4 | vmx_caps.cr4_fixed0);
+	vmx_write_cr4(cr4);
 	if (vmx_caps.vpid)
 		vmx_invvpid(vmx_of(v)->vpid);
 	return true;

@@ -49,7 +49,7 @@ static void write_all_segments(u16 cs, u64 cs_base, u32 cs_limit, u32 cs_ar, u16
 	write_segment(SEG_TR, &s);
 }
 
-static void write_guest_cr0(u64 cr0)
+void vmx_write_cr0(u64 cr0)
 {
 	/* Unrestricted guest: of the fixed bits, PE and PG need not be set (SDM vol. 3 24.8). */
 	u64 must = vmx_caps.cr0_fixed0 & ~(CR0_PE | CR0_PG);
@@ -58,7 +58,7 @@ static void write_guest_cr0(u64 cr0)
 	vmcs_writen(VMCS_CR0_SHADOW, cr0);
 }
 
-static void write_guest_cr4(u64 cr4)
+void vmx_write_cr4(u64 cr4)
 {
 	vmcs_writen(VMCS_GUEST_CR4, cr4 | vmx_caps.cr4_fixed0);
 	vmcs_writen(VMCS_CR4_SHADOW, cr4);
@@ -78,9 +78,9 @@ void vmx_reset(struct vcpu *v)
 	struct vmx_vcpu *x = vmx_of(v);
 
 	write_all_segments(0xf000, 0xffff0000, 0xffff, AR_CODE16, 0, 0xffff, AR_DATA16);
-	write_guest_cr0(CR0_RESET);
+	vmx_write_cr0(CR0_RESET);
 	vmcs_writen(VMCS_GUEST_CR3, 0);
-	write_guest_cr4(0);
+	vmx_write_cr4(0);
 	set_efer(0);
 	if (vmx_caps.pat)
 		vmcs_write64(VMCS_GUEST_PAT, PAT_RESET);
@@ -116,9 +116,9 @@ void vmx_set_start(struct vcpu *v, const struct start_state *s)
 
 	write_all_segments(START_CS, 0, 0xffffffff, long64 ? AR_CODE64 : AR_CODE32, START_DS,
 			   0xffffffff, AR_DATA32);
-	write_guest_cr0(CR0_PE | CR0_ET | CR0_NE | (long64 ? CR0_PG : 0));
+	vmx_write_cr0(CR0_PE | CR0_ET | CR0_NE | (long64 ? CR0_PG : 0));
 	vmcs_writen(VMCS_GUEST_CR3, s->cr3);
-	write_guest_cr4(long64 ? CR4_PAE : 0);
+	vmx_write_cr4(long64 ? CR4_PAE : 0);
 	set_efer(long64 ? EFER_LME | EFER_LMA : 0);
 	vmcs_writen(VMCS_GUEST_RIP, s->rip);
 	vmcs_writen(VMCS_GUEST_RSP, s->regs.r[REG_RSP]);
@@ -138,14 +138,11 @@ void vmx_set_sipi(struct vcpu *v, u8 vector)
 
 void vmx_get_mode(struct vcpu *v, struct guest_state *s)
 {
-	u64 mask4 = vmcs_readn(VMCS_CR4_MASK);
-
 	s->rip = v->rip;
 	s->rsp = vmcs_readn(VMCS_GUEST_RSP);
 	s->rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
-	s->cr0 = (vmcs_readn(VMCS_GUEST_CR0) & ~VMX_CR0_OWNED) |
-		 (vmcs_readn(VMCS_CR0_SHADOW) & VMX_CR0_OWNED);
-	s->cr4 = (vmcs_readn(VMCS_GUEST_CR4) & ~mask4) | (vmcs_readn(VMCS_CR4_SHADOW) & mask4);
+	s->cr0 = vmx_guest_cr0();
+	s->cr4 = vmx_guest_cr4();
 	s->cr3 = vmcs_readn(VMCS_GUEST_CR3);
 	s->efer = vmcs_read64(VMCS_GUEST_EFER);
 	s->seg[SEG_CS].ar = vmcs_read32(VMCS_GUEST_CS_AR);

@@ -16,7 +16,6 @@ struct vmx_vcpu {
 	u16 vpid;
 	bool launched;
 	bool irq_window, nmi_window; /* asked for in the primary controls */
-	bool nmi_blocked_soft; /* without virtual NMIs: a guest's NMI handler may be running */
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
@@ -74,7 +73,24 @@ enum vmx_resume vmx_exit_pending(struct vcpu *vcpu);
 int vmx_enter(struct vcpu *vcpu, bool launched);
 extern char vmx_exit_entry[];
 
+/* CR0 and CR4 as the guest sees them. */
+static inline u64 vmx_guest_cr0(void)
+{
+	return (vmcs_readn(VMCS_GUEST_CR0) & ~VMX_CR0_OWNED) |
+	       (vmcs_readn(VMCS_CR0_SHADOW) & VMX_CR0_OWNED);
+}
+
+static inline u64 vmx_guest_cr4(void)
+{
+	u64 mask = vmcs_readn(VMCS_CR4_MASK);
+
+	return (vmcs_readn(VMCS_GUEST_CR4) & ~mask) | (vmcs_readn(VMCS_CR4_SHADOW) & mask);
+}
+
 /* --- vmx_state.c --- */
+/* The guest's CR0 and CR4 become these, beside what VMX wants of them; checked by the caller. */
+void vmx_write_cr0(u64 cr0);
+void vmx_write_cr4(u64 cr4);
 void vmx_reset(struct vcpu *vcpu);
 void vmx_set_start(struct vcpu *vcpu, const struct start_state *state);
 void vmx_set_sipi(struct vcpu *vcpu, u8 vector);
