@@ -36,7 +36,8 @@
 
 extern char image_start[], image_end[];
 
-/* boot/entry.S calls this; arch/x86/switch.S goes on with the rest on a guarded stack. */
+/* boot/entry.S calls this, for all ways of starting; arch/x86/switch.S goes on with the rest on a
+ * guarded stack. */
 void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc) __noreturn;
 void switch_to_stack(void *top, void (*fn)(void)) __noreturn;
 
@@ -134,24 +135,37 @@ static void hv_main(void)
 	sched_idle();
 }
 
+/* Fills boot_info from what the loader left. */
+static int take_loader_info(u32 magic, u32 info)
+{
+	const void *p = phys_to_virt(HPA(info));
+
+	switch (magic) {
+	case MULTIBOOT2_MAGIC:
+		return multiboot2_parse(p, INFO_MAX, info, &boot_info);
+	case BOOT_EFI_MAGIC:
+		return boot_info_take(p);
+	default:
+		return -EINVAL;
+	}
+}
+
 void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc)
 {
-	int err = -EINVAL;
 	void *stack;
+	int err;
 
 	desc_init_idt();
 	cpu_detect();
 	cpu_init_control_registers();
+	err = take_loader_info(magic, info);
 	boot_info.entry_tsc = tsc;
-	if (magic == MULTIBOOT2_MAGIC)
-		err = multiboot2_parse(phys_to_virt(HPA(info)), INFO_MAX, info, &boot_info);
 	boot_info.image_base = HPA((u64)image_start - IMAGE_VIRT + (u64)displacement);
 	boot_info.image_size = (u64)(image_end - image_start);
 	host_uart_early_init(boot_info.cmdline);
 	if (err)
-		panic("boot: the loader is not a multiboot2 one, or gives no memory map (magic "
-		      "0x%x, "
-		      "error %d)",
+		panic("boot: the loader is not one that Neap knows, or gives no memory map (magic "
+		      "0x%x, error %d)",
 		      magic, -err);
 	host_map_init();
 	stack = kstack_alloc();
