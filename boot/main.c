@@ -15,6 +15,7 @@
 #include "arch/x86/uart.h"
 #include "arch/x86/vga_text.h"
 #include "arch/x86/wall_clock.h"
+#include "boot/backend_select.h"
 #include "boot/boot_info.h"
 #include "boot/boot_report.h"
 #include "boot/multiboot2.h"
@@ -52,15 +53,17 @@ static void kick_irq(void *arg)
 	(void)arg;
 }
 
+/* The 8259s are masked before the local APIC stops listening to them: QEMU 7.2 keeps a request that
+ * was raised before as one without a vector. */
 static void init_interrupts(void)
 {
+	host_ioapic_init();
 	apic_init(HPA(acpi_info.madt.lapic_address));
 	apic_init_cpu();
 	if (trap_set_irq_handler(VEC_TIMER, timer_irq, NULL) ||
 	    trap_set_irq_handler(VEC_KICK, kick_irq, NULL) ||
 	    trap_set_irq_handler(VEC_ERROR, kick_irq, NULL))
 		panic("boot: interrupt vectors are taken");
-	host_ioapic_init();
 }
 
 static void init_time(void)
@@ -95,8 +98,7 @@ static void start_cpus(void)
  */
 static void select_backend(void)
 {
-	backend = &vmx_backend;
-	if (backend->probe() == 0)
+	if (backend_select() == 0)
 		return;
 	log_error("no virtual machine can be started on this machine");
 	log_info("exit status %u", BOOT_STATUS_NO_VIRTUALIZATION);

@@ -34,7 +34,7 @@ struct vcpu_msrs {
 	u64 mtrr_fixed[11];
 };
 
-#define VCPU_EXIT_REASONS 80
+#define VCPU_EXIT_REASONS 152
 
 /* One entry of the trace of last exits. */
 struct exit_record {
