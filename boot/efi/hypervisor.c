@@ -9,11 +9,9 @@
 
 /* boot/entry_efi.S runs at such addresses, and wants to be here. */
 #define IMAGE_ALIGN (2 * MIB)
-#ifndef IMAGE_FIRST
 #define IMAGE_FIRST (2 * MIB)
-#endif
 
-_Static_assert(IMAGE_FIRST % IMAGE_ALIGN == 0 && IMAGE_FIRST, "2 MiB pages map the image");
+_Static_assert(IMAGE_FIRST % IMAGE_ALIGN == 0, "2 MiB pages map the image");
 
 /* boot/efi/payload.S */
 extern const u8 hypervisor_elf[], hypervisor_elf_end[];
