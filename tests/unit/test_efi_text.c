@@ -162,6 +162,13 @@ static void test_format(void **state)
 	assert_string_equal(out, "-9223372036854775808 0x123456789");
 }
 
+static void test_print(void **state)
+{
+	(void)state;
+	assert_int_equal(text_print(out, 6, "%s/%u", "abc", 12u), 5);
+	assert_string_equal(out, "abc/1");
+}
+
 static void test_format_edges(void **state)
 {
 	(void)state;
@@ -181,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_options_cut),  cmocka_unit_test(test_options_binary),
 		cmocka_unit_test(test_text_file),    cmocka_unit_test(test_text_file_cut),
 		cmocka_unit_test(test_format),	     cmocka_unit_test(test_format_edges),
+		cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
