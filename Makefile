@@ -8,7 +8,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned
 .PHONY: all run test test-unit test-boot test-clang fuzz bench lint format format-check tidy cppcheck headers \
 	size setup clean help
 
-all: $(BUILD)/neap.elf guests size
+all: $(BUILD)/neap.elf $(BUILD)/neap.efi guests size
 
 help:
 	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
@@ -41,15 +41,16 @@ ZYDIS_CFLAGS := -isystem $(DEPS)/zydis/include -DZYAN_NO_LIBC -DZYDIS_STATIC_BUI
 HV_LDFLAGS = -nostdlib -static -Wl,-T,linker.ld -Wl,--build-id=none -Wl,--gc-sections \
 	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
 
-HV_DIRS := boot arch/x86 arch/x86/vmx core mm hv hv/mmu hv/dev hv/dev/acpi hv/load hv/emulate hv/debug
+HV_DIRS := boot arch/x86 arch/x86/vmx arch/x86/svm core mm hv hv/mmu hv/dev hv/dev/acpi hv/load hv/emulate hv/debug
 HV_SOURCES := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 HV_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(HV_SOURCES)))
 
-include arch/x86/rules.mk hv/dev/acpi/rules.mk guest/rules.mk
+include arch/x86/rules.mk hv/dev/acpi/rules.mk guest/rules.mk boot/efi/rules.mk
 
 $(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES)): | $(DEPS)/.ready
 # Where exits are handled: the frame pointer would cost three instructions a function, and RBP is the guest's.
-HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o hv/exit.o hv/cpuid.o \
+HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o \
+	arch/x86/svm/svm_exit.o arch/x86/svm/svm_event.o arch/x86/svm/svm_skip.o hv/exit.o hv/cpuid.o \
 	hv/msr.o hv/mmio.o hv/io_bus.o hv/dev/pic.o hv/dev/lapic.o hv/dev/lapic_access.o hv/dev/lapic_irq.o \
 	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o)
 $(HOT_OBJECTS): HV_CFLAGS += -fomit-frame-pointer
@@ -106,7 +107,7 @@ test-boot: setup
 
 # The other compiler, with the same warnings and no others allowed.
 test-clang: setup
-	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/clang DEPS=$(DEPS) CC=clang $(BUILD)/clang/neap.elf guests
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/clang DEPS=$(DEPS) CC=clang $(BUILD)/clang/neap.elf $(BUILD)/clang/neap.efi guests
 
 # --- running ---
 

@@ -58,6 +58,18 @@ struct boot_info {
 
 extern struct boot_info boot_info;
 
+/*
+ * What boot/efi/ enters the hypervisor with, together with the address of a filled struct
+ * boot_info. The size is in it so that two builds with different structures do not go on.
+ */
+#define BOOT_EFI_MAGIC (0x4e000000u | (u32)sizeof(struct boot_info))
+
+/*
+ * Copies what boot/efi/ filled to boot_info; the original need not stay. -EINVAL: counts or strings
+ * go beyond their arrays; -ENODATA: no RAM in it; boot_info is left alone then. Boot CPU, once.
+ */
+int boot_info_take(const struct boot_info *from) __must_check;
+
 /* The module of that name, or NULL. */
 const struct boot_module *boot_find_module(const char *name);
 

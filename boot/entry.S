@@ -2,6 +2,8 @@
  * First instructions: multiboot2 header, 32-bit entry, switch to 64-bit mode in the high mapping.
  * Runs at any 2 MiB-aligned physical address below 4 GiB; everything 32-bit is relative to %ebp.
  */
+#include "boot/entry.h"
+
 #define MB2_MAGIC	0xe85250d6
 #define MB2_ARCH_I386	0
 #define CR0_PE_PG_WP	0x80010001
@@ -11,7 +13,6 @@
 #define EFER_LME_NXE	0x900
 #define PTE_PRESENT_RW	3
 #define PTE_LARGE_RW	0x83
-#define IMAGE_VIRT	0xffffffff80000000
 /* Physical address of a symbol, given the load displacement in %ebp. */
 #define PHYS(sym)	(sym - IMAGE_VIRT)(%ebp)
 
@@ -70,6 +71,10 @@ entry_multiboot2:
 	btl	$29, %edx
 	jnc	no_long_mode
 
+	/* Here boot/entry_efi.S joins: 32-bit mode, no paging, flat segments, the load displacement in
+	 * %ebp and all entry_* variables set. */
+	.globl	entry_long_mode
+entry_long_mode:
 	/* Four page directories of 2 MiB pages map the first 4 GiB... */
 	leal	PHYS(boot_pd), %edi
 	movl	$PTE_LARGE_RW, %eax
@@ -125,7 +130,7 @@ entry_multiboot2:
 	movl	%eax, PHYS(boot_gdt_pointer + 2)
 	lgdt	PHYS(boot_gdt_pointer)
 	leal	PHYS(entry64_low), %eax
-	pushl	$8
+	pushl	$BOOT_CS64
 	pushl	%eax
 	lret
 
@@ -187,7 +192,7 @@ entry64:
 	xorl	%ebp, %ebp
 	movl	entry_magic(%rip), %edi
 	movl	entry_info(%rip), %esi
-	movslq	entry_displacement(%rip), %rdx
+	movl	entry_displacement(%rip), %edx
 	movq	entry_tsc(%rip), %rcx
 	call	boot_main
 1:	cli
@@ -196,12 +201,15 @@ entry64:
 
 	.data
 	.align 8
+	.globl	boot_gdt, boot_gdt_pointer, entry_tsc, entry_magic, entry_info, entry_displacement
 boot_gdt:
 	.quad 0
-	.quad 0x00af9b000000ffff	/* 64-bit code */
+	.quad 0x00af9b000000ffff	/* BOOT_CS64: 64-bit code */
+	.quad 0x00cf9b000000ffff	/* BOOT_CS32: flat 32-bit code */
+	.quad 0x00cf93000000ffff	/* BOOT_DS32: flat data */
 boot_gdt_pointer:
-	.short 15
-	.long 0
+	.short 31
+	.quad 0
 	.align 8
 entry_tsc:	.quad 0
 entry_magic:	.long 0

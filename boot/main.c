@@ -15,6 +15,7 @@
 #include "arch/x86/uart.h"
 #include "arch/x86/vga_text.h"
 #include "arch/x86/wall_clock.h"
+#include "boot/backend_select.h"
 #include "boot/boot_info.h"
 #include "boot/boot_report.h"
 #include "boot/multiboot2.h"
@@ -35,7 +36,8 @@
 
 extern char image_start[], image_end[];
 
-/* boot/entry.S calls this; arch/x86/switch.S goes on with the rest on a guarded stack. */
+/* boot/entry.S calls this, for all ways of starting; arch/x86/switch.S goes on with the rest on a
+ * guarded stack. */
 void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc) __noreturn;
 void switch_to_stack(void *top, void (*fn)(void)) __noreturn;
 
@@ -51,15 +53,17 @@ static void kick_irq(void *arg)
 	(void)arg;
 }
 
+/* The 8259s are masked before the local APIC stops listening to them: QEMU 7.2 keeps a request that
+ * was raised before as one without a vector. */
 static void init_interrupts(void)
 {
+	host_ioapic_init();
 	apic_init(HPA(acpi_info.madt.lapic_address));
 	apic_init_cpu();
 	if (trap_set_irq_handler(VEC_TIMER, timer_irq, NULL) ||
 	    trap_set_irq_handler(VEC_KICK, kick_irq, NULL) ||
 	    trap_set_irq_handler(VEC_ERROR, kick_irq, NULL))
 		panic("boot: interrupt vectors are taken");
-	host_ioapic_init();
 }
 
 static void init_time(void)
@@ -94,8 +98,7 @@ static void start_cpus(void)
  */
 static void select_backend(void)
 {
-	backend = &vmx_backend;
-	if (backend->probe() == 0)
+	if (backend_select() == 0)
 		return;
 	log_error("no virtual machine can be started on this machine");
 	log_info("exit status %u", BOOT_STATUS_NO_VIRTUALIZATION);
@@ -132,24 +135,37 @@ static void hv_main(void)
 	sched_idle();
 }
 
+/* Fills boot_info from what the loader left. */
+static int take_loader_info(u32 magic, u32 info)
+{
+	const void *p = phys_to_virt(HPA(info));
+
+	switch (magic) {
+	case MULTIBOOT2_MAGIC:
+		return multiboot2_parse(p, INFO_MAX, info, &boot_info);
+	case BOOT_EFI_MAGIC:
+		return boot_info_take(p);
+	default:
+		return -EINVAL;
+	}
+}
+
 void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc)
 {
-	int err = -EINVAL;
 	void *stack;
+	int err;
 
 	desc_init_idt();
 	cpu_detect();
 	cpu_init_control_registers();
+	err = take_loader_info(magic, info);
 	boot_info.entry_tsc = tsc;
-	if (magic == MULTIBOOT2_MAGIC)
-		err = multiboot2_parse(phys_to_virt(HPA(info)), INFO_MAX, info, &boot_info);
 	boot_info.image_base = HPA((u64)image_start - IMAGE_VIRT + (u64)displacement);
 	boot_info.image_size = (u64)(image_end - image_start);
 	host_uart_early_init(boot_info.cmdline);
 	if (err)
-		panic("boot: the loader is not a multiboot2 one, or gives no memory map (magic "
-		      "0x%x, "
-		      "error %d)",
+		panic("boot: the loader is not one that Neap knows, or gives no memory map (magic "
+		      "0x%x, error %d)",
 		      magic, -err);
 	host_map_init();
 	stack = kstack_alloc();

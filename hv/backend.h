@@ -108,6 +108,6 @@ struct backend_ops {
 /* The one in use; set once at boot. */
 extern const struct backend_ops *backend;
 
-extern const struct backend_ops vmx_backend;
+extern const struct backend_ops vmx_backend, svm_backend;
 
 #endif

@@ -46,13 +46,21 @@
 #define E1D_OFFERED                                                             \
 	(BIT(11) /* SYSCALL */ | BIT(20) /* NX */ | BIT(26) /* 1 GiB pages */ | \
 	 BIT(27) /* RDTSCP */ | BIT(29) /* long mode */)
-#define E1D_AMD_SHARED 0x0183f3ffu /* AMD repeats these bits of leaf 1 EDX */
-#define E1D_RDTSCP     BIT(27)
-#define E8B_OFFERED    BIT(0)  /* CLZERO */
-#define XCR0_OFFERED   0xe7ull /* x87, SSE, AVX, AVX-512 */
+/* AMD's own: instructions without state but XMM's, YMM's and the FPU's. */
+#define E1C_AMD_OFFERED (BIT(11) /* XOP */ | BIT(16) /* FMA4 */ | BIT(21) /* TBM */)
+#define E1C_CMP_LEGACY	BIT(1) /* HTT means cores */
+#define E1C_TOPOEXT	BIT(22)
+/* MMX extensions, 3DNow! extensions, 3DNow! */
+#define E1D_AMD_OFFERED (BIT(22) | BIT(30) | BIT(31))
+#define E1D_AMD_SHARED	0x0183f3ffu /* AMD repeats these bits of leaf 1 EDX */
+#define E1D_RDTSCP	BIT(27)
+#define E8B_OFFERED	BIT(0)	/* CLZERO */
+#define E8B_AMD_OFFERED BIT(2)	/* FXRSTOR restores the error pointers */
+#define XCR0_OFFERED	0xe7ull /* x87, SSE, AVX, AVX-512 */
 
-#define MAX_BASIC 0x16u
-#define MAX_EXT	  0x80000008u
+#define MAX_BASIC	     0x16u
+#define MAX_EXT		     0x80000008u
+#define MAX_EXT_AMD_TOPOLOGY 0x8000001eu
 
 static struct cpuid_entry *add(struct cpuid_table *t, u32 leaf, u32 subleaf, struct cpuid_regs r)
 {
@@ -94,15 +102,15 @@ static void leaf_1(struct cpuid_table *t, const struct cpuid_limits *l)
 }
 
 /* Cache parameters of the host, with the sharing cut down to one thread: a vCPU stands alone. */
-static void leaf_4(struct cpuid_table *t)
+static void leaf_caches(struct cpuid_table *t, u32 leaf)
 {
 	for (u32 i = 0; i < 8; i++) {
-		struct cpuid_regs r = cpuid(4, i);
+		struct cpuid_regs r = cpuid(leaf, i);
 
 		if (!(r.eax & 0x1f))
 			break;
 		r.eax &= 0x3fff;
-		add(t, 4, i, r);
+		add(t, leaf, i, r);
 	}
 }
 
@@ -121,13 +129,21 @@ static void leaf_7(struct cpuid_table *t, const struct cpuid_limits *l)
 	add(t, 7, 0, r)->dynamic = CPUID_LEAF7;
 }
 
-static void leaf_b(struct cpuid_table *t, const struct cpuid_limits *l)
+/* How many bits of the APIC id number the cores of the one package. */
+static unsigned core_id_bits(const struct cpuid_limits *l)
 {
-	/* One thread a core, all cores in one package (SDM vol. 2, CPUID leaf 0BH). */
 	unsigned bits = 0;
 
 	while ((1u << bits) < l->cpus)
 		bits++;
+	return bits;
+}
+
+static void leaf_b(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	/* One thread a core, all cores in one package (SDM vol. 2, CPUID leaf 0BH). */
+	unsigned bits = core_id_bits(l);
+
 	add(t, 0xb, 0, (struct cpuid_regs){ 0, 1, 0x100, 0 })->dynamic = CPUID_TOPOLOGY;
 	add(t, 0xb, 1, (struct cpuid_regs){ bits, l->cpus, 0x201, 0 })->dynamic = CPUID_TOPOLOGY;
 }
@@ -183,26 +199,71 @@ static void leaves_hypervisor(struct cpuid_table *t)
 	add(t, CPUID_HV_BASE, 0, r);
 }
 
-static void leaves_extended(struct cpuid_table *t, const struct cpuid_limits *l)
+/* AMD's way to tell APIC ids beyond 255, and caches as Intel's leaf 4 does (APM vol. 3 E.4.15). */
+static bool has_amd_topology(void)
 {
-	struct cpuid_regs r = cpuid(0x80000001, 0);
+	return cpu_features.amd && cpu_features.max_ext_leaf >= MAX_EXT_AMD_TOPOLOGY &&
+	       (cpuid(0x80000001, 0).ecx & E1C_TOPOEXT);
+}
 
-	add(t, CPUID_EXT_BASE, 0, (struct cpuid_regs){ t->max_ext, 0, 0, 0 });
-	r.ebx = 0;
-	r.ecx &= (u32)E1C_OFFERED;
-	r.edx &= (u32)(E1D_OFFERED | (cpu_features.amd ? E1D_AMD_SHARED : 0));
+/* What AMD adds to a leaf that the guest otherwise sees as on Intel. */
+static void add_amd_features(const struct cpuid_table *t, const struct cpuid_limits *l,
+			     const struct cpuid_regs *host, struct cpuid_regs *r)
+{
+	u32 leaf1_edx = cpuid_table_find(t, 1)->r.edx;
+
+	r->ecx |= host->ecx & (u32)E1C_AMD_OFFERED;
+	r->ecx |= l->cpus > 1 ? (u32)E1C_CMP_LEGACY : 0;
+	r->ecx |= has_amd_topology() ? (u32)E1C_TOPOEXT : 0;
+	r->edx |= (host->edx & (u32)E1D_AMD_OFFERED) | (leaf1_edx & E1D_AMD_SHARED);
+}
+
+static void leaf_ext_1(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs host = cpuid(0x80000001, 0);
+	struct cpuid_regs r = { host.eax, 0, host.ecx & (u32)E1C_OFFERED,
+				host.edx & (u32)E1D_OFFERED };
+
 	if (!l->rdtscp)
 		r.edx &= ~(u32)E1D_RDTSCP;
+	if (cpu_features.amd)
+		add_amd_features(t, l, &host, &r);
 	add(t, 0x80000001, 0, r);
+}
+
+static void leaf_ext_8(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs r = cpuid(0x80000008, 0);
+
+	r.eax = cpu_features.phys_bits | (u32)cpu_features.virt_bits << 8;
+	r.ebx &= (u32)(E8B_OFFERED | (cpu_features.amd ? E8B_AMD_OFFERED : 0));
+	/* The number of cores less one, and how many bits of the APIC id tell them apart. */
+	r.ecx = cpu_features.amd ? (MIN(l->cpus, 256u) - 1) | core_id_bits(l) << 12 : 0;
+	r.edx = 0;
+	add(t, 0x80000008, 0, r);
+}
+
+static void leaves_extended(struct cpuid_table *t, const struct cpuid_limits *l)
+{
+	struct cpuid_regs r = cpuid(CPUID_EXT_BASE, 0);
+
+	if (!cpu_features.amd)
+		r = (struct cpuid_regs){ 0, 0, 0, 0 }; /* AMD repeats the vendor */
+	r.eax = t->max_ext;
+	add(t, CPUID_EXT_BASE, 0, r);
+	leaf_ext_1(t, l);
 	for (u32 leaf = 0x80000002; leaf <= 0x80000006; leaf++) {
 		if (leaf <= cpu_features.max_ext_leaf)
 			add(t, leaf, 0, cpuid(leaf, 0));
 	}
 	/* Invariant TSC: vCPUs do not lose ticks, offsets are fixed. */
 	add(t, 0x80000007, 0, (struct cpuid_regs){ 0, 0, 0, BIT(8) });
-	r = cpuid(0x80000008, 0);
-	r.eax = cpu_features.phys_bits | (u32)cpu_features.virt_bits << 8;
-	add(t, 0x80000008, 0, (struct cpuid_regs){ r.eax, r.ebx & (u32)E8B_OFFERED, 0, 0 });
+	leaf_ext_8(t, l);
+	/* No SVM, no performance counters, no encryption: the leaves between answer zero. */
+	if (!has_amd_topology())
+		return;
+	leaf_caches(t, 0x8000001d);
+	add(t, 0x8000001e, 0, (struct cpuid_regs){ 0, 0, 0, 0 })->dynamic = CPUID_AMD_NODE;
 }
 
 void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *l)
@@ -210,13 +271,14 @@ void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *l)
 	memset(t, 0, sizeof(*t));
 	t->count = 1;
 	t->max_basic = MAX_BASIC;
-	t->max_ext = MAX_EXT;
+	t->max_ext = has_amd_topology() ? MAX_EXT_AMD_TOPOLOGY : MAX_EXT;
 	leaf_0(t);
 	leaf_1(t, l);
-	if (cpu_features.max_leaf >= 2)
+	/* AMD tells of caches in leaves 80000005H, 80000006H and 8000001DH. */
+	if (cpu_features.max_leaf >= 2 && !cpu_features.amd)
 		add(t, 2, 0, cpuid(2, 0));
 	if (cpu_features.max_leaf >= 4 && cpu_features.intel)
-		leaf_4(t);
+		leaf_caches(t, 4);
 	/* No power states, no performance counters: leaves 5, 6, 0xa and the gaps answer zero. */
 	leaf_7(t, l);
 	leaf_b(t, l);
@@ -276,6 +338,10 @@ static void fix_dynamic(struct vcpu *vcpu, const struct cpuid_entry *e, u32 subl
 		break;
 	case CPUID_XSTATE:
 		r[REG_RBX] = xsave_size(t, vcpu->xcr0 | (subleaf ? vcpu->xss : 0), subleaf == 1);
+		break;
+	case CPUID_AMD_NODE:
+		r[REG_RAX] = id;
+		r[REG_RBX] = id & 0xff;
 		break;
 	default:
 		break;

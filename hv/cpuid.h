@@ -20,6 +20,7 @@ enum cpuid_dynamic {
 	CPUID_LEAF7,	/* OSPKE */
 	CPUID_TOPOLOGY, /* x2APIC id */
 	CPUID_XSTATE,	/* size for the XCR0 in force */
+	CPUID_AMD_NODE, /* extended APIC id, core id */
 };
 
 struct cpuid_entry {

@@ -1,5 +1,5 @@
 /*
- * The last page an emulated instruction was fetched from, with the guest page-table entries that
+ * A page that an instruction was fetched from, with the guest page-table entries that
  * led there: as long as those still say the same, under the same control registers, so would a
  * walk. Owned by one vCPU.
  */
@@ -48,6 +48,15 @@ static inline void fetch_cache_end(struct fetch_cache *c, const struct gva_mode 
 	c->efer = m->efer;
 	c->cpl = m->cpl;
 	c->valid = bytes && c->levels && c->levels <= GVA_MAX_LEVELS;
+}
+
+/* Pages kept for a vCPU: a loop, what it calls and an interrupt's handler. A power of two. */
+#define FETCH_CACHES 4
+_Static_assert((FETCH_CACHES & (FETCH_CACHES - 1)) == 0, "chosen by masking the page's number");
+
+static inline unsigned fetch_cache_index(u64 linear)
+{
+	return (unsigned)(linear >> PAGE_SHIFT) & (FETCH_CACHES - 1);
 }
 
 /* The page that holds linear, if what was recorded still holds; else NULL. */

@@ -1,4 +1,4 @@
-/* Pieces of the manifest's text. Private to hv/manifest*.c. */
+/* Pieces of the manifest's text. Private to hv/manifest*.c and boot/efi/. */
 #ifndef NEAP_HV_MANIFEST_SPAN_H
 #define NEAP_HV_MANIFEST_SPAN_H
 

@@ -252,6 +252,7 @@ static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
 	e->regs->r[REG_RSP] = s->rsp;
 	e->rip = s->rip;
 	e->rflags = s->rflags;
+	e->cr0 = s->cr0;
 	e->mode = code_mode(s);
 	e->va_bits = 48;
 	e->align_check = s->cpl == 3 && (s->cr0 & CR0_AM) && (s->rflags & BIT(18));
@@ -265,7 +266,7 @@ static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
  * fault. */
 static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 {
-	struct fetch_cache *cache = &c->vcpu->fetch_cache;
+	struct fetch_cache *cache = &c->vcpu->fetch_cache[fetch_cache_index(linear)];
 	u64 offset = linear & (PAGE_SIZE - 1), left;
 	const u8 *page = fetch_cache_find(cache, &c->mode, linear);
 	gpa_t gpa;
@@ -286,28 +287,49 @@ static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 	return 0;
 }
 
-/* Part of the instruction from one page; returns how many bytes, 0 on a fault. */
-static unsigned fetch_part(struct mmio_ctx *c, u64 linear, u8 *to, unsigned n)
+/* Part of the instruction from one page; returns how many bytes, or what find_code() did. */
+static int fetch_part(struct mmio_ctx *c, u64 linear, u8 *to, unsigned n)
 {
 	const u8 *ram;
+	int err = find_code(c, linear, &ram);
 
+	if (err)
+		return err;
 	n = MIN(n, (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
-	if (find_code(c, linear, &ram))
-		return 0;
 	if (ram)
 		memcpy(to, ram, n);
 	else
 		memset(to, 0xff, n); /* executing from where nobody answers */
-	return n;
+	return (int)n;
+}
+
+/* An instruction near the end of its page: its bytes may come from two. */
+static int fetch_parts(struct mmio_ctx *c, u64 linear)
+{
+	struct emu_ctx *e = &c->emu;
+	int n = fetch_part(c, linear, e->bytes, EMU_MAX_BYTES), more;
+
+	if (n < 0)
+		return n;
+	e->count = (u8)n;
+	if (n == EMU_MAX_BYTES)
+		return 0;
+	more = fetch_part(c, linear + e->count, e->bytes + n, EMU_MAX_BYTES - (unsigned)n);
+	if (more == -EAGAIN)
+		return more;
+	e->fetch_faulted = more < 0;
+	e->count = (u8)(n + MAX(more, 0));
+	return 0;
 }
 
 /* An instruction that cannot reach the next page: its bytes come in two words. */
-static bool fetch_whole(struct mmio_ctx *c, u64 linear)
+static int fetch_whole(struct mmio_ctx *c, u64 linear)
 {
 	const u8 *ram;
+	int err = find_code(c, linear, &ram);
 
-	if (find_code(c, linear, &ram))
-		return false;
+	if (err)
+		return err;
 	if (ram) {
 		memcpy(c->emu.word, ram, sizeof(c->emu.word));
 		c->emu.bytes[EMU_MAX_BYTES] = 0;
@@ -315,32 +337,40 @@ static bool fetch_whole(struct mmio_ctx *c, u64 linear)
 		memset(c->emu.bytes, 0xff, EMU_MAX_BYTES);
 	}
 	c->emu.count = EMU_MAX_BYTES;
-	return true;
+	return 0;
 }
 
-/* True when at least the first byte could be fetched; else the fault is in emu.fault. */
-static bool fetch(struct mmio_ctx *c)
+/*
+ * The bytes that came with the exit. False when they are too few: the processor stops at the end
+ * of what it could fetch at that moment.
+ */
+static bool take_given(struct emu_ctx *e, const struct mmio_hint *hint)
+{
+	struct emu_insn insn;
+
+	e->count = MIN(hint->insn_count, EMU_MAX_BYTES);
+	memcpy(e->bytes, hint->insn, e->count);
+	return e->count == EMU_MAX_BYTES || emu_inspect(e, &insn) == EMU_DONE;
+}
+
+/*
+ * 0 when at least the first byte could be had; -EFAULT: the fault is in emu.fault; -EAGAIN: the
+ * guest keeps changing its page tables.
+ */
+static int fetch(struct mmio_ctx *c, const struct mmio_hint *hint)
 {
 	struct emu_ctx *e = &c->emu;
 	u64 linear = e->rip + (e->mode == EMU_MODE_64 ? 0 : c->state.seg[SEG_CS].base);
 
-	if (e->mode != EMU_MODE_64)
-		linear = (u32)linear;
 	e->word[0] = e->word[1] = 0;
 	e->fetch_faulted = false;
+	if (hint->insn_count && take_given(e, hint))
+		return 0;
+	if (e->mode != EMU_MODE_64)
+		linear = (u32)linear;
 	if ((linear & (PAGE_SIZE - 1)) <= PAGE_SIZE - sizeof(e->word))
 		return fetch_whole(c, linear);
-	e->count = (u8)fetch_part(c, linear, e->bytes, EMU_MAX_BYTES);
-	if (!e->count)
-		return false;
-	if (e->count < EMU_MAX_BYTES) {
-		unsigned more = fetch_part(c, linear + e->count, e->bytes + e->count,
-					   EMU_MAX_BYTES - e->count);
-
-		e->fetch_faulted = more == 0;
-		e->count = (u8)(e->count + more);
-	}
-	return true;
+	return fetch_parts(c, linear);
 }
 
 static void inject(struct vcpu *v, const struct guest_fault *f)
@@ -361,19 +391,28 @@ static void give_up(struct mmio_ctx *c, const struct mmio_hint *hint)
 		bytes, c->state.rip, hint->gpa.v, e->why ? e->why : "not supported");
 }
 
+/* Fills in the context. False: there is nothing to do but to enter the guest again. */
+static bool begin(struct mmio_ctx *c, struct vcpu *v, const struct mmio_hint *hint)
+{
+	int err;
+
+	c->vcpu = v;
+	c->record = NULL;
+	backend->get_mode(v, &c->state);
+	fill(c, hint);
+	err = fetch(c, hint);
+	if (err == -EFAULT)
+		inject(v, &c->emu.fault);
+	return err == 0;
+}
+
 void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
 {
 	struct mmio_ctx c;
 	enum emu_result result;
 
-	c.vcpu = v;
-	c.record = NULL;
-	backend->get_mode(v, &c.state);
-	fill(&c, hint);
-	if (!fetch(&c)) {
-		inject(v, &c.emu.fault);
+	if (!begin(&c, v, hint))
 		return;
-	}
 	result = emu_run(&c.emu);
 	if (result == EMU_UNHANDLED && c.state.cpl == 3) {
 		/* A user program of the guest's must not be able to end the guest. */
@@ -387,4 +426,85 @@ void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
 	backend->set_rip(v, c.emu.rip, c.emu.rflags, v->regs.r[REG_RSP]);
 	if (result == EMU_FAULT)
 		inject(v, &c.emu.fault);
+}
+
+/* --- instructions that are only looked at --- */
+
+static int inspect(struct mmio_ctx *c, struct vcpu *v, const struct mmio_hint *hint,
+		   struct emu_insn *insn)
+{
+	if (!begin(c, v, hint))
+		return -EFAULT;
+	switch (emu_inspect(&c->emu, insn)) {
+	case EMU_DONE:
+		return 0;
+	case EMU_FAULT:
+		inject(v, &c->emu.fault);
+		return -EFAULT;
+	default:
+		return -EINVAL;
+	}
+}
+
+int mmio_instruction_length(struct vcpu *v, const u8 *bytes, u8 count)
+{
+	const struct mmio_hint hint = { .insn = bytes, .insn_count = bytes ? count : 0 };
+	struct mmio_ctx c;
+	struct emu_insn insn;
+	int err = inspect(&c, v, &hint, &insn);
+
+	return err ? err : insn.len;
+}
+
+static int cr_kind(const struct emu_insn *insn)
+{
+	switch (insn->op) {
+	case EMU_OP_MOV_CR:
+		return insn->dst.kind == EMU_KIND_CR ? MMIO_CR_MOV_TO : MMIO_CR_MOV_FROM;
+	case EMU_OP_LMSW:
+		return MMIO_CR_LMSW;
+	case EMU_OP_SMSW:
+		return MMIO_CR_SMSW;
+	case EMU_OP_CLTS:
+		return MMIO_CR_CLTS;
+	default:
+		return -EINVAL;
+	}
+}
+
+static void describe_cr_access(const struct emu_insn *insn, u8 kind, struct mmio_cr_access *out)
+{
+	const struct emu_operand *general = kind == MMIO_CR_MOV_TO ? &insn->src : &insn->dst;
+	const struct emu_operand *control = kind == MMIO_CR_MOV_TO ? &insn->dst : &insn->src;
+
+	*out = (struct mmio_cr_access){ .kind = kind, .reg = general->reg, .length = insn->len };
+	if (insn->op == EMU_OP_MOV_CR)
+		out->cr = control->reg;
+	out->memory = general->kind == EMU_KIND_MEM;
+}
+
+int mmio_decode_cr_access(struct vcpu *v, const u8 *bytes, u8 count, struct mmio_cr_access *out)
+{
+	const struct mmio_hint hint = { .insn = bytes, .insn_count = bytes ? count : 0 };
+	struct mmio_ctx c;
+	struct emu_insn insn;
+	enum emu_result result;
+	u64 value;
+	int err = inspect(&c, v, &hint, &insn), kind;
+
+	if (err)
+		return err;
+	kind = cr_kind(&insn);
+	if (kind < 0)
+		return kind;
+	describe_cr_access(&insn, (u8)kind, out);
+	if (kind != MMIO_CR_LMSW)
+		return 0;
+	result = emu_inspect_operand(&c.emu, &insn, &insn.dst, &value);
+	if (result == EMU_FAULT)
+		inject(v, &c.emu.fault);
+	if (result != EMU_DONE)
+		return result == EMU_UNHANDLED ? -EINVAL : -EFAULT;
+	out->msw = (u16)value;
+	return 0;
 }

@@ -9,6 +9,12 @@ struct mmio_hint {
 	bool valid, write; /* the access itself (not a page walk) went to gpa */
 	gpa_t gpa;
 	u8 io_size; /* string I/O: the element's size; 0: not that */
+	/*
+	 * The instruction's bytes as the processor gave them at the exit (APM vol. 2 15.8.4), up to
+	 * 15, where the guest cannot write; 0: none, they are fetched.
+	 */
+	u8 insn_count;
+	const u8 *insn;
 };
 
 /*
@@ -16,5 +22,39 @@ struct mmio_hint {
  * done. The vCPU's own thread, state loaded; bounded by EMU_REP_MAX iterations.
  */
 void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
+
+/*
+ * For processors that do not tell it: the length of the instruction at RIP, 1 to 15 bytes, prefixes
+ * counted. insn and count as in struct mmio_hint; NULL and 0: fetched. -EFAULT: enter the guest
+ * again, the fault that fetching led to, if any, is injected. -EINVAL: the bytes do not decode.
+ * Quick when the same instruction comes again. vCPU's own thread, state loaded; bounded.
+ */
+int mmio_instruction_length(struct vcpu *vcpu, const u8 *insn, u8 count) __must_check;
+
+enum mmio_cr_kind {
+	MMIO_CR_MOV_TO,
+	MMIO_CR_MOV_FROM,
+	MMIO_CR_LMSW,
+	MMIO_CR_SMSW, /* mmio_emulate() executes it, whatever its operand is */
+	MMIO_CR_CLTS,
+};
+
+/* An instruction that reads or writes a control register. */
+struct mmio_cr_access {
+	u8 kind;     /* enum mmio_cr_kind */
+	u8 cr;	     /* 0 but for moves */
+	u8 reg;	     /* enum guest_reg: of moves, and of LMSW and SMSW unless memory is set */
+	u8 length;   /* in bytes */
+	bool memory; /* LMSW and SMSW: the operand is in memory */
+	u16 msw;     /* LMSW: the operand's value, from wherever it is */
+};
+
+/*
+ * Decodes the control-register access at RIP, for processors that do not. Arguments, context and
+ * -EFAULT as above; 0: *out is set; -EINVAL: it is no such instruction (the guest may have changed
+ * its code).
+ */
+int mmio_decode_cr_access(struct vcpu *vcpu, const u8 *insn, u8 count,
+			  struct mmio_cr_access *out) __must_check;
 
 #endif

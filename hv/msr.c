@@ -5,6 +5,7 @@
 #include "arch/x86/cpu.h"
 #include "core/time.h"
 #include "hv/backend.h"
+#include "hv/msr_policy.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
 
@@ -140,13 +141,13 @@ static int xss_write(struct vcpu *v, u64 value)
 	return value ? -EIO : 0;
 }
 
-static int zero_write(struct vcpu *v, u64 value)
+int msr_zero_write(struct vcpu *v, u64 value)
 {
 	(void)v;
 	return value ? -EIO : 0;
 }
 
-static int ignore_write(struct vcpu *v, u64 value)
+int msr_ignore_write(struct vcpu *v, u64 value)
 {
 	(void)v;
 	(void)value;
@@ -166,41 +167,41 @@ static u64 mtrr_def_read(struct vcpu *v)
 	return v->msrs.mtrr_def_type;
 }
 
-/* A register without a reader answers `value`; one without a writer faults on writes. */
-struct msr_policy {
-	u32 msr;
-	u64 value;
-	u64 (*read)(struct vcpu *v);
-	int (*write)(struct vcpu *v, u64 value);
+static const struct msr_policy policy[] = {
+	{ MSR_TSC, 0, tsc_read_guest, tsc_write, 0 },
+	{ MSR_APIC_BASE, 0, apic_base_read, apic_base_write, 0 },
+	{ MSR_MTRR_CAP, MTRR_CAP_VALUE, NULL, NULL, 0 },
+	{ MSR_MCG_CAP, 0 /* no banks */, NULL, NULL, 0 },
+	{ MSR_MCG_STATUS, 0, NULL, msr_zero_write, 0 },
+	{ MSR_DEBUGCTL, 0, NULL, msr_zero_write, 0 },
+	{ MSR_MTRR_DEF_TYPE, 0, mtrr_def_read, mtrr_def_write, 0 },
+	{ MSR_XSS, 0, NULL, xss_write, 0 },
 };
 
-static const struct msr_policy policy[] = {
-	{ MSR_TSC, 0, tsc_read_guest, tsc_write },
-	{ MSR_PLATFORM_ID, 0, NULL, NULL },
-	{ MSR_APIC_BASE, 0, apic_base_read, apic_base_write },
-	{ MSR_FEATURE_CONTROL, BIT(0) /* locked, VMX off */, NULL, NULL },
-	{ MSR_BIOS_SIGN_ID, 0, NULL, ignore_write },
-	{ MSR_PLATFORM_INFO, 0, NULL, NULL },
-	{ MSR_MTRR_CAP, MTRR_CAP_VALUE, NULL, NULL },
-	{ MSR_MCG_CAP, 0 /* no banks */, NULL, NULL },
-	{ MSR_MCG_STATUS, 0, NULL, zero_write },
+/* What Intel's processors have and AMD's do not, or differently. */
+static const struct msr_policy intel_policy[] = {
+	{ MSR_PLATFORM_ID, 0, NULL, NULL, 0 },
+	{ MSR_FEATURE_CONTROL, BIT(0) /* locked, VMX off */, NULL, NULL, 0 },
+	{ MSR_BIOS_SIGN_ID, 0, NULL, msr_ignore_write, 0 },
+	{ MSR_PLATFORM_INFO, 0, NULL, NULL, 0 },
 	{ MSR_MISC_ENABLE, MISC_ENABLE_FAST_STR | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS, NULL,
-	  ignore_write },
-	{ MSR_DEBUGCTL, 0, NULL, zero_write },
-	{ MSR_MTRR_DEF_TYPE, 0, mtrr_def_read, mtrr_def_write },
-	{ MSR_XSS, 0, NULL, xss_write },
+	  msr_ignore_write, 0 },
 };
-#define MSR_POLICY_LAST MSR_XSS /* above it: nothing, and most of what guests try in vain */
+#define MSR_POLICY_LAST MSR_XSS /* above it: only AMD's, and most of what guests try in vain */
 
 static const struct msr_policy *find(u32 msr)
 {
+	const struct msr_policy *p = NULL;
+
+	if (msr <= MSR_POLICY_LAST)
+		p = msr_policy_find(policy, ARRAY_SIZE(policy), msr);
+	if (p)
+		return p;
+	if (cpu_features.amd)
+		return msr_amd_find(msr);
 	if (msr > MSR_POLICY_LAST)
 		return NULL;
-	for (unsigned i = 0; i < ARRAY_SIZE(policy); i++) {
-		if (policy[i].msr == msr)
-			return &policy[i];
-	}
-	return NULL;
+	return msr_policy_find(intel_policy, ARRAY_SIZE(intel_policy), msr);
 }
 
 static __attribute__((noinline)) int slow_read(struct vcpu *v, u32 msr, u64 *value)

@@ -1,6 +1,7 @@
 /*
- * MSRs as the guest sees them: the policy is one table in hv/msr.c. What is not in it faults; what
- * the processor's MSR bitmap lets through never gets here.
+ * MSRs as the guest sees them: the policy is the tables in hv/msr.c and, for what only AMD's
+ * processors have, hv/msr_amd.c. What is in neither faults; what the processor's MSR bitmap lets
+ * through never gets here.
  */
 #ifndef NEAP_HV_MSR_H
 #define NEAP_HV_MSR_H

@@ -34,7 +34,7 @@ struct vcpu_msrs {
 	u64 mtrr_fixed[11];
 };
 
-#define VCPU_EXIT_REASONS 80
+#define VCPU_EXIT_REASONS 152
 
 /* One entry of the trace of last exits. */
 struct exit_record {
@@ -61,7 +61,7 @@ struct vcpu {
 	u64 tsc_offset, tsc_adjust;
 	struct vcpu_msrs msrs;
 	struct emu_cache *emu_cache;
-	struct fetch_cache fetch_cache;
+	struct fetch_cache fetch_cache[FETCH_CACHES];
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];
 	struct lapic lapic;

@@ -58,7 +58,7 @@ static void detect_leaf7(struct cpu_features *f)
 	f->md_clear = r.edx & BIT(10);
 	f->ibpb = r.edx & BIT(26);
 	f->flush_l1d = r.edx & BIT(28);
-	f->arch_caps = r.edx & BIT(29);
+	f->arch_caps = f->intel && (r.edx & BIT(29));
 	if (f->arch_caps)
 		f->arch_caps_value = rdmsr(MSR_ARCH_CAPS);
 }
@@ -82,6 +82,9 @@ static void detect_extended(struct cpu_features *f)
 		r = cpuid(0x80000008, 0);
 		f->phys_bits = r.eax & 0xff;
 		f->virt_bits = r.eax >> 8 & 0xff;
+		/* Where AMD has it (APM vol. 3 E.4.7). */
+		if (f->amd)
+			f->ibpb = r.ebx & BIT(12);
 	}
 }
 

@@ -37,10 +37,12 @@
 #define CR4_SMAP       BIT(21)
 #define CR4_PKE	       BIT(22)
 
-#define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define EFER_NXE BIT(11)
+#define EFER_SCE   BIT(0)
+#define EFER_LME   BIT(8)
+#define EFER_LMA   BIT(10)
+#define EFER_NXE   BIT(11)
+#define EFER_SVME  BIT(12)
+#define EFER_FFXSR BIT(14)
 
 #define RFLAGS_CF    BIT(0)
 #define RFLAGS_FIXED BIT(1)
@@ -48,6 +50,12 @@
 #define RFLAGS_TF    BIT(8)
 #define RFLAGS_IF    BIT(9)
 #define RFLAGS_RF    BIT(16)
+
+#define DR6_RESET 0xffff0ff0ull
+#define DR6_BS	  BIT(14)
+#define DR7_RESET 0x400ull
+#define DR7_GD	  BIT(13)
+#define PAT_RESET 0x0007040600070406ull
 
 #define MSR_TSC		    0x10
 #define MSR_APIC_BASE	    0x1b
@@ -158,6 +166,14 @@ DEFINE_DR(7)
 static inline void xsetbv(u32 index, u64 v)
 {
 	__asm__ volatile("xsetbv" : : "c"(index), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
+}
+
+static inline u64 xgetbv(u32 index)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(index));
+	return (u64)hi << 32 | lo;
 }
 
 static inline void invlpg(const void *va)

@@ -19,6 +19,7 @@ enum ist { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_COUNT };
 #define VEC_DF	8
 #define VEC_GP	13
 #define VEC_PF	14
+#define VEC_AC	17
 #define VEC_MC	18
 
 struct desc_pointer {

@@ -51,7 +51,7 @@ static const u8 op_of_mnemonic[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	IS(MOVDQU, SSE_MOV), IS(MOVDQA, SSE_MOV), IS(LDDQU, SSE_MOV), IS(MOVNTPS, SSE_MOV),
 	IS(MOVNTPD, SSE_MOV), IS(MOVNTDQ, SSE_MOV), IS(MOVNTDQA, SSE_MOV), IS(MOVD, SSE_MOV),
 	IS(MOVQ, SSE_MOV), IS(MOVSS, SSE_MOV), IS(MOVLPS, SSE_LOW), IS(MOVLPD, SSE_LOW),
-	IS(MOVHPS, SSE_HIGH), IS(MOVHPD, SSE_HIGH),
+	IS(MOVHPS, SSE_HIGH), IS(MOVHPD, SSE_HIGH), IS(SMSW, SMSW), IS(LMSW, LMSW), IS(CLTS, CLTS),
 };
 /* clang-format on */
 
@@ -73,6 +73,11 @@ static bool is_stack(enum emu_op op)
 static bool is_sse(enum emu_op op)
 {
 	return op >= EMU_OP_SSE_MOV && op <= EMU_OP_SSE_HIGH;
+}
+
+static bool is_control(enum emu_op op)
+{
+	return op >= EMU_OP_SMSW && op <= EMU_OP_CLTS;
 }
 
 static bool in_range(ZydisRegister reg, ZydisRegister first, ZydisRegister last)
@@ -126,6 +131,11 @@ static bool register_operand(ZydisRegister reg, struct emu_operand *o)
 	if (in_range(reg, ZYDIS_REGISTER_ES, ZYDIS_REGISTER_GS)) {
 		o->kind = EMU_KIND_SREG;
 		o->reg = (u8)(reg - ZYDIS_REGISTER_ES);
+		return true;
+	}
+	if (in_range(reg, ZYDIS_REGISTER_CR0, ZYDIS_REGISTER_CR8)) {
+		o->kind = EMU_KIND_CR;
+		o->reg = (u8)(reg - ZYDIS_REGISTER_CR0);
 		return true;
 	}
 	o->kind = EMU_KIND_XMM;
@@ -243,6 +253,15 @@ static bool plain_kind(const struct emu_operand *o, bool writable)
 	}
 }
 
+/* Moves of control registers are to or from a general register; the others have at most one
+ * operand. */
+static bool check_control(const struct emu_insn *insn)
+{
+	if (insn->op == EMU_OP_MOV_CR)
+		return (insn->dst.kind == EMU_KIND_REG) != (insn->src.kind == EMU_KIND_REG);
+	return insn->op == EMU_OP_CLTS || plain_kind(&insn->dst, true);
+}
+
 static bool check_stack(const struct emu_insn *insn)
 {
 	if (insn->op == EMU_OP_RET) /* its only operand is the immediate */
@@ -257,6 +276,8 @@ static bool check_form(const struct emu_insn *insn)
 
 	if (is_sse(op))
 		return check_sse(insn);
+	if (is_control(op))
+		return check_control(insn);
 	if (op == EMU_OP_CMPXCHG_PAIR)
 		return insn->dst.kind == EMU_KIND_MEM &&
 		       (insn->dst.size == 8 || insn->dst.size == 16);
@@ -353,21 +374,31 @@ static void set_flags(const struct decoded *d, struct emu_insn *insn)
 		insn->flags |= EMU_INSN_ALIGNED;
 }
 
-static bool translate(const struct decoded *d, struct emu_insn *insn)
+/* Everything but the length; false: not one of ours. */
+static bool translate_supported(const struct decoded *d, struct emu_insn *insn)
 {
-	memset(insn, 0, sizeof(*insn));
 	insn->op = choose_op(&d->insn);
-	insn->len = d->insn.length;
 	insn->size = d->insn.operand_width / 8;
 	insn->addr_size = d->insn.address_width / 8;
 	insn->cond = d->insn.opcode & 15;
 	insn->base = insn->index = EMU_NO_REG;
-	if (insn->op == EMU_OP_NONE || insn->len == 0 || insn->len > EMU_MAX_BYTES)
+	if (insn->op == EMU_OP_NONE)
 		return false;
 	if (is_string(insn->op) ? !translate_string(d, insn) : !translate_operands(d, insn))
 		return false;
+	if (insn->op == EMU_OP_MOV &&
+	    (insn->dst.kind == EMU_KIND_CR || insn->src.kind == EMU_KIND_CR))
+		insn->op = EMU_OP_MOV_CR;
 	set_flags(d, insn);
 	return check_form(insn);
+}
+
+static void translate(const struct decoded *d, struct emu_insn *insn)
+{
+	memset(insn, 0, sizeof(*insn));
+	if (!translate_supported(d, insn))
+		memset(insn, 0, sizeof(*insn)); /* EMU_OP_NONE */
+	insn->len = d->insn.length;
 }
 
 static void decoder_init(ZydisDecoder *decoder, enum emu_mode mode)
@@ -416,6 +447,8 @@ enum emu_result emu_decode(struct emu_ctx *ctx, struct emu_insn *insn)
 						    MIN(d.insn.operand_count, OPERANDS));
 	if (!ZYAN_SUCCESS(status))
 		return decode_failed(ctx, status);
-	return translate(&d, insn) ? EMU_DONE
-				   : emu_unhandled(ctx, "the instruction is not supported");
+	if (d.insn.length == 0 || d.insn.length > EMU_MAX_BYTES)
+		return emu_unhandled(ctx, "the bytes do not decode");
+	translate(&d, insn);
+	return EMU_DONE;
 }

@@ -8,7 +8,7 @@
 #include "core/types.h"
 
 enum emu_op {
-	EMU_OP_NONE, /* not one of ours */
+	EMU_OP_NONE, /* not one of ours: only its length is known */
 	/* Moves. */
 	EMU_OP_MOV,
 	EMU_OP_MOVZX,
@@ -64,6 +64,11 @@ enum emu_op {
 	EMU_OP_SSE_MOV,	 /* all that is moved; a load clears the rest */
 	EMU_OP_SSE_LOW,	 /* the low quadword; the high one stays */
 	EMU_OP_SSE_HIGH, /* the high quadword; the low one stays */
+	/* Control registers: decoded for the backends; only SMSW is executed here. */
+	EMU_OP_SMSW,
+	EMU_OP_MOV_CR,
+	EMU_OP_LMSW,
+	EMU_OP_CLTS,
 	EMU_OP_COUNT
 };
 
@@ -75,6 +80,7 @@ enum emu_kind {
 	EMU_KIND_IMM,	    /* struct emu_insn's imm */
 	EMU_KIND_SREG,	    /* reg: enum emu_seg */
 	EMU_KIND_XMM,	    /* reg: 0 to 15 */
+	EMU_KIND_CR,	    /* reg: 0, 2, 3, 4 or 8 */
 };
 
 struct emu_operand {

@@ -69,7 +69,10 @@ static inline enum emu_result emu_unhandled(struct emu_ctx *ctx, const char *why
 	return EMU_UNHANDLED;
 }
 
-/* emu_decode.c: decodes ctx->bytes. EMU_DONE: *insn is set; otherwise what to return. */
+/*
+ * emu_decode.c: decodes ctx->bytes. EMU_DONE: *insn is set, with EMU_OP_NONE for an instruction
+ * that is valid but not ours; otherwise what to return.
+ */
 enum emu_result emu_decode(struct emu_ctx *ctx, struct emu_insn *insn) __must_check;
 
 /* emu_mem.c */

@@ -9,7 +9,19 @@ _Static_assert(EMU_MAX_BYTES < sizeof(((struct emu_ctx *)0)->bytes), "bytes fit 
 
 typedef enum emu_result (*emu_exec_fn)(struct emu_ctx *ctx, const struct emu_insn *insn);
 
+static enum emu_result exec_unsupported(struct emu_ctx *ctx, const struct emu_insn *insn)
+{
+	(void)insn;
+	return emu_unhandled(ctx, "the instruction is not supported");
+}
+
+static enum emu_result exec_smsw(struct emu_ctx *ctx, const struct emu_insn *insn)
+{
+	return emu_operand_write(ctx, insn, &insn->dst, ctx->cr0);
+}
+
 static const emu_exec_fn exec_table[EMU_OP_COUNT] = {
+	[EMU_OP_NONE] = exec_unsupported, /* only inspected, as the last three */
 	[EMU_OP_MOV] = emu_exec_mov,
 	[EMU_OP_MOVZX] = emu_exec_mov, /* reads are zero-extended */
 	[EMU_OP_MOVSX] = emu_exec_movsx,
@@ -58,6 +70,10 @@ static const emu_exec_fn exec_table[EMU_OP_COUNT] = {
 	[EMU_OP_SSE_MOV] = emu_exec_sse,
 	[EMU_OP_SSE_LOW] = emu_exec_sse,
 	[EMU_OP_SSE_HIGH] = emu_exec_sse,
+	[EMU_OP_SMSW] = exec_smsw,
+	[EMU_OP_MOV_CR] = exec_unsupported,
+	[EMU_OP_LMSW] = exec_unsupported,
+	[EMU_OP_CLTS] = exec_unsupported,
 };
 
 static inline struct emu_cache_entry *cache_slot(struct emu_cache *cache, u64 rip)
@@ -105,15 +121,20 @@ static inline u64 following_rip(const struct emu_ctx *ctx, const struct emu_insn
 	return ctx->mode == EMU_MODE_64 ? rip : (u32)rip;
 }
 
+static inline void begin(struct emu_ctx *ctx, const struct emu_insn *insn, bool use_hint)
+{
+	ctx->next_rip = following_rip(ctx, insn);
+	ctx->use_hint = use_hint;
+	ctx->seg_valid = 0;
+	ctx->tlb[0].page = 0;
+	ctx->tlb[1].page = 0;
+}
+
 static enum emu_result run_decoded(struct emu_ctx *ctx, const struct emu_insn *insn)
 {
 	enum emu_result ret;
 
-	ctx->next_rip = following_rip(ctx, insn);
-	ctx->use_hint = ctx->hint_valid && (insn->flags & EMU_INSN_ONE_MEM);
-	ctx->seg_valid = 0;
-	ctx->tlb[0].page = 0;
-	ctx->tlb[1].page = 0;
+	begin(ctx, insn, ctx->hint_valid && (insn->flags & EMU_INSN_ONE_MEM));
 	ret = exec_table[insn->op](ctx, insn);
 	if (likely(ret == EMU_DONE)) {
 		ctx->rip = ctx->next_rip;
@@ -189,4 +210,30 @@ enum emu_result emu_run(struct emu_ctx *ctx)
 	if (likely(e->insn.flags & EMU_INSN_SIMPLE))
 		return run_simple(ctx, &e->insn);
 	return run_decoded(ctx, &e->insn);
+}
+
+enum emu_result emu_inspect(struct emu_ctx *ctx, struct emu_insn *insn)
+{
+	struct emu_cache_entry *e;
+	enum emu_result ret;
+
+	if (unlikely(ctx->count > EMU_MAX_BYTES))
+		ctx->count = EMU_MAX_BYTES;
+	if (unlikely(!ctx->cache))
+		return emu_decode(ctx, insn);
+	e = cache_slot(ctx->cache, ctx->rip);
+	if (unlikely(!cache_hit(ctx, e))) {
+		ret = decode_cached(ctx, e);
+		if (ret != EMU_DONE)
+			return ret;
+	}
+	*insn = e->insn;
+	return EMU_DONE;
+}
+
+enum emu_result emu_inspect_operand(struct emu_ctx *ctx, const struct emu_insn *insn,
+				    const struct emu_operand *o, u64 *value)
+{
+	begin(ctx, insn, false);
+	return emu_operand_read(ctx, insn, o, value);
 }

@@ -94,6 +94,7 @@ struct emu_ctx {
 	struct emu_cache *cache; /* or NULL */
 	struct guest_regs *regs; /* RSP included; changed in place */
 	u64 rip, rflags;
+	u64 cr0;	    /* as SMSW reads it */
 	enum emu_mode mode; /* of the code segment: L and D */
 	u8 va_bits;	    /* 48, or 57 with LA57: for branch targets */
 	bool align_check;   /* CPL 3, CR0.AM and EFLAGS.AC */
@@ -141,5 +142,17 @@ struct emu_ctx {
  * which the ops may be called; takes no lock itself.
  */
 enum emu_result emu_run(struct emu_ctx *ctx) __must_check;
+
+/*
+ * Decodes the instruction through the cache and executes nothing. EMU_DONE: *insn is set; its op is
+ * EMU_OP_NONE, and its length all that is known, for a valid instruction that emu_run() would not
+ * execute. EMU_FAULT: as emu_run() would; EMU_UNHANDLED: the bytes do not decode. Needs bytes,
+ * count, fetch_faulted, mode, rip (a hint to the cache) and cache. Any context.
+ */
+enum emu_result emu_inspect(struct emu_ctx *ctx, struct emu_insn *insn) __must_check;
+
+/* Reads an operand of an instruction so decoded, from memory when it is there. */
+enum emu_result emu_inspect_operand(struct emu_ctx *ctx, const struct emu_insn *insn,
+				    const struct emu_operand *o, u64 *value) __must_check;
 
 #endif

@@ -16,6 +16,7 @@ static struct cpuid_regs host_cpuid(u32 leaf, u32 subleaf);
 
 struct cpu_features cpu_features;
 static bool generous; /* the host has every bit there is */
+static bool amd;      /* and is AMD's */
 static struct vm vm;
 static struct vcpu vcpu;
 static u64 cr4;
@@ -30,7 +31,7 @@ static struct cpuid_regs host_cpuid(u32 leaf, u32 subleaf)
 {
 	u32 all = generous ? UINT32_MAX : 0;
 
-	if (leaf == 4)
+	if (leaf == 4 || (leaf == 0x8000001d && amd))
 		return subleaf < 3 ? (struct cpuid_regs){ 0xfc004121, 1, 2, 0 }
 				   : (struct cpuid_regs){ 0, 0, 0, 0 };
 	if (leaf == 0xd && subleaf >= 2) {
@@ -48,18 +49,20 @@ static u64 guest_cr4(void)
 	return cr4;
 }
 
-static void build(unsigned cpus, bool all)
+static void build_for(unsigned cpus, bool all, bool by_amd)
 {
 	struct cpuid_limits limits = {
 		.cpus = cpus, .rdtscp = all, .invpcid = all, .xsaves = all, .tsc_hz = 2500000000
 	};
 
 	generous = all;
+	amd = by_amd;
 	memset(&vm, 0, sizeof(vm));
 	memset(&vcpu, 0, sizeof(vcpu));
 	cpu_features = (struct cpu_features){ .max_leaf = 0x20,
 					      .max_ext_leaf = 0x80000020,
-					      .intel = true,
+					      .intel = !amd,
+					      .amd = amd,
 					      .phys_bits = 39,
 					      .virt_bits = 48,
 					      .xsave = true,
@@ -68,6 +71,11 @@ static void build(unsigned cpus, bool all)
 	vcpu.vm = &vm;
 	vcpu.xcr0 = 1;
 	cpuid_table_init(&vm.cpuid, &limits);
+}
+
+static void build(unsigned cpus, bool all)
+{
+	build_for(cpus, all, false);
 }
 
 static struct cpuid_regs ask(u32 leaf, u32 subleaf)
@@ -274,13 +282,103 @@ static void test_tsc(void **unused)
 	assert_int_equal(ask(0x16, 0).eax, 2500);
 }
 
+/* --- AMD --- */
+
+static void test_amd_nothing_leaks(void **unused)
+{
+	struct cpuid_regs r;
+
+	(void)unused;
+	build_for(4, true, true);
+	r = ask(0x80000001, 0);
+	/* SVM, extended APIC space, OSVW, IBS, SKINIT, WDT, LWP, node id, counters, MWAITX */
+	no_bits(r.ecx, (const int[]){ 2, 3, 9, 10, 12, 13, 15, 19, 23, 24, 26, 27, 28, 29, -1 });
+	no_bits(r.edx, (const int[]){ 10, 18, 19, 21, 25, 28, -1 });
+	assert_int_equal(ask(0x80000007, 0).edx, BIT(8));
+	assert_int_equal(ask(0x80000007, 0).eax | ask(0x80000007, 0).ebx, 0);
+	assert_int_equal(ask(0x80000008, 0).ebx, BIT(0) | BIT(2)); /* no IBPB, IBRS, SSBD */
+	assert_int_equal(ask(0x80000008, 0).edx, 0);
+	/* Cache leaves of Intel's; power, counters; SVM, IBS, LWP, encryption. */
+	for (unsigned i = 0; i < 8; i++) {
+		static const u32 leaf[] = { 2,		4,	    5,		6,
+					    0xa,	0x80000009, 0x8000000a, 0x80000019,
+					    0x8000001b, 0x8000001c, 0x8000001f };
+
+		for (unsigned k = 0; k < ARRAY_SIZE(leaf); k++)
+			expect(leaf[k], i, 0, 0, 0, 0);
+	}
+}
+
+/* The bits that AMD repeats are those of leaf 1, host or no host. */
+static void test_amd_features(void **unused)
+{
+	u32 shared = 0x0183f3ff;
+
+	(void)unused;
+	build_for(1, true, true);
+	assert_int_equal(ask(0x80000001, 0).edx & shared, ask(1, 0).edx & shared);
+	assert_int_equal(ask(0x80000001, 0).ecx & (BIT(11) | BIT(16) | BIT(21)),
+			 BIT(11) | BIT(16) | BIT(21));
+	assert_int_equal(ask(0x80000001, 0).edx >> 30, 3);
+	assert_int_equal(ask(0x80000000, 0).ebx, UINT32_MAX); /* the host's vendor */
+	build_for(1, false, true);
+	assert_int_equal(ask(0x80000001, 0).edx, ask(1, 0).edx & shared);
+	assert_int_equal(ask(0x80000001, 0).ecx, 0);
+	/* On Intel none of them, and the vendor only in leaf 0. */
+	build(1, true);
+	assert_int_equal(ask(0x80000001, 0).edx & shared, 0);
+	no_bits(ask(0x80000001, 0).ecx, (const int[]){ 1, 11, 16, 21, 22, -1 });
+	assert_int_equal(ask(0x80000000, 0).ebx, 0);
+	assert_int_equal(ask(0x80000008, 0).ebx, BIT(0));
+	expect(0x8000001d, 0, 0, 0, 0, 0);
+	expect(0x8000001e, 0, 0, 0, 0, 0);
+}
+
+static void test_amd_topology(void **unused)
+{
+	static const struct {
+		unsigned cpus, bits;
+	} row[] = { { 1, 0 }, { 2, 1 }, { 3, 2 }, { 256, 8 }, { 257, 9 }, { 4096, 12 } };
+
+	(void)unused;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		unsigned last = row[i].cpus - 1;
+
+		build_for(row[i].cpus, true, true);
+		vcpu.lapic.config.apic_id = last;
+		assert_int_equal(ask(0x80000001, 0).ecx >> 1 & 1, row[i].cpus > 1);
+		assert_int_equal(ask(1, 0).edx >> 28 & 1, row[i].cpus > 1);
+		assert_int_equal(ask(0x80000008, 0).ecx, MIN(last, 255u) | row[i].bits << 12);
+		expect(0xb, 1, row[i].bits, row[i].cpus, 0x201, last);
+		assert_int_equal(ask(0x80000001, 0).ecx >> 22 & 1, 1);
+		assert_int_equal(ask(0x80000000, 0).eax, 0x8000001e);
+		expect(0x8000001e, 0, last, last & 0xff, 0, 0);
+		expect(0x8000001d, 2, 0x121, 1, 2, 0); /* shared with nobody */
+		expect(0x8000001d, 3, 0, 0, 0, 0);
+	}
+	/* A host without those leaves: none for the guest. */
+	cpu_features.max_ext_leaf = 0x8000001d;
+	cpuid_table_init(&vm.cpuid, &(struct cpuid_limits){ .cpus = 2 });
+	assert_int_equal(ask(0x80000000, 0).eax, MAX_EXT);
+	assert_int_equal(ask(0x80000001, 0).ecx >> 22 & 1, 0);
+	expect(0x8000001e, 0, 0, 0, 0, 0);
+	assert_int_equal(ask(0x80000008, 0).ecx, 1 | 1 << 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_leaks), cmocka_unit_test(test_always),
-		cmocka_unit_test(test_limits),	      cmocka_unit_test(test_lookup),
-		cmocka_unit_test(test_topology),      cmocka_unit_test(test_dynamic),
-		cmocka_unit_test(test_xsave_size),    cmocka_unit_test(test_tsc),
+		cmocka_unit_test(test_nothing_leaks),
+		cmocka_unit_test(test_always),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_dynamic),
+		cmocka_unit_test(test_xsave_size),
+		cmocka_unit_test(test_tsc),
+		cmocka_unit_test(test_amd_nothing_leaks),
+		cmocka_unit_test(test_amd_features),
+		cmocka_unit_test(test_amd_topology),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,7 @@ static int set_up(void **unused)
 	vcpu.lapic.mode = LAPIC_MODE_XAPIC;
 	tsc_updates = mode_updates = 0;
 	apic_error = 0;
+	cpu_features.amd = false;
 	apic_msr_value = deadline = 0;
 	shim_set_time(0);
 	return 0;
@@ -280,13 +281,105 @@ static void test_passthrough(void **unused)
 	assert_true(n > 0 && n < 32);
 }
 
+/* --- AMD --- */
+
+static void test_amd_unknown(void **unused)
+{
+	/* Intel's own; LS_CFG and CPUID overrides, which Linux tries; counters that CPUID denies.
+	 */
+	static const u32 msr[] = { 0x17,       0x3a,	   0xce,       0x1a0,	   0x48,
+				   0x49,       0x10a,	   0xc000ffff, 0xc0010008, 0xc001000f,
+				   0xc0010011, 0xc0010060, 0xc001006c, 0xc0010117, 0xc001013f,
+				   0xc0010142, 0xc0010200, 0xc0011004, 0xc0011005, 0xc0011020,
+				   0xc0011021, 0xc0011024, 0xc001102b, 0xffffffff };
+
+	(void)unused;
+	cpu_features.amd = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(msr); i++)
+		expect_unknown(msr[i]);
+}
+
+/* What a guest on AMD finds, and may write in vain; on Intel it faults. */
+static void test_amd_constants(void **unused)
+{
+	static const struct {
+		u32 msr;
+		u64 value;
+	} row[] = {
+		{ 0xc0010000, 0 },
+		{ 0xc0010003, 0 },
+		{ 0xc0010004, 0 },
+		{ 0xc0010007, 0 },
+		{ 0xc0010015, BIT(24) },
+		{ 0xc001001f, BIT(46) | BIT(54) },
+		{ 0xc0010020, 0 },
+		{ 0xc0010055, 0 },
+		{ 0xc0010058, 0 },
+		{ 0xc0010061, 0 },
+		{ 0xc0010064, 0 },
+		{ 0xc001006b, 0 },
+		{ 0xc0010114, BIT(3) | BIT(4) },
+		{ 0xc0010140, 0 },
+		{ 0xc0010141, 0 },
+		{ 0xc0011022, 0 },
+		{ 0xc0011023, 0 },
+		{ 0xc0011029, 2 },
+		{ 0xc001102a, 0 },
+	};
+
+	(void)unused;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		expect_unknown(row[i].msr);
+		cpu_features.amd = true;
+		assert_int_equal(get(row[i].msr), row[i].value);
+		expect_write(row[i].msr, ~row[i].value, true);
+		assert_int_equal(get(row[i].msr), row[i].value);
+		cpu_features.amd = false;
+	}
+	cpu_features.amd = true;
+	assert_int_equal(get(0x8b), 0x01000065);
+	expect_write(0x8b, 0, false);
+	/* What both have stays as it is. */
+	assert_int_equal(get(MSR_MTRR_CAP), 0x508);
+	assert_int_equal(get(MSR_MCG_CAP), 0);
+	expect_write(MSR_MTRR_DEF_TYPE, 0xc06, true);
+	shim_set_time(5000);
+	assert_int_equal(get(MSR_TSC), 5000);
+}
+
+/* The tops of memory are where the map has them, in steps of 8 MiB. */
+static void test_amd_top_of_memory(void **unused)
+{
+	static const struct {
+		u64 memory, low, high;
+	} row[] = { { 1 * MIB, 8 * MIB, 0 },
+		    { 64 * MIB, 64 * MIB, 0 },
+		    { 65 * MIB, 72 * MIB, 0 },
+		    { 3 * GIB, 3 * GIB, 0 },
+		    { 3 * GIB + MIB, 3 * GIB, 4 * GIB + 8 * MIB },
+		    { 8 * GIB, 3 * GIB, 9 * GIB } };
+
+	(void)unused;
+	cpu_features.amd = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		assert_int_equal(guest_memmap_init(&vm.memmap, row[i].memory), 0);
+		assert_int_equal(get(0xc001001a), row[i].low);
+		assert_int_equal(get(0xc001001d), row[i].high);
+		assert_int_equal(get(0xc0010010), BIT(20) | (row[i].high ? BIT(21) | BIT(22) : 0));
+		expect_write(0xc001001a, 0, true);
+		assert_int_equal(get(0xc001001a), row[i].low);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_unknown), T(test_constants), T(test_mtrr_variable), T(test_mtrr_fixed),
-		T(test_tsc),	 T(test_apic),	    T(test_passthrough),
+		T(test_unknown),	   T(test_constants),	T(test_mtrr_variable),
+		T(test_mtrr_fixed),	   T(test_tsc),		T(test_apic),
+		T(test_passthrough),	   T(test_amd_unknown), T(test_amd_constants),
+		T(test_amd_top_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@
 #define XAPIC_PAGE 0xfee00000ull
 #define PREEMPT_PERIOD_HZ \
 	1000 /* bounds how long a guest with interrupts off keeps host events waiting: 1 ms */
-#define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(17) /* #AC */ | BIT(VEC_MC))
+#define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 #define PASSTHROUGH_MAX	   16
 
 /* All ports exit: one pair of bitmaps of ones serves every VM. */
@@ -181,19 +181,6 @@ static bool switched_by_us(u32 msr)
 	return !in_vmcs(msr) && (msr != MSR_TSC_AUX || cpu_features.rdtscp);
 }
 
-/* The area starts as XRSTOR of an all-initial state: FCW and MXCSR as after reset (SDM vol.
- * 1 13.6). */
-static void *new_fpu(void)
-{
-	u8 *area = heap_alloc(MAX(cpu_features.xsave_size, 4096u));
-
-	if (area) {
-		*(u16 *)area = 0x37f;
-		*(u32 *)(area + 24) = 0x1f80;
-	}
-	return area;
-}
-
 /* Guards vpids. VPID 0 is the hypervisor's own (SDM vol. 3 29.1). */
 static struct spinlock vpid_lock = SPINLOCK_INIT;
 static u64 vpids[65536 / 64];
@@ -232,10 +219,9 @@ static int vcpu_init(struct vcpu *v)
 		return -ENOMEM;
 	v->backend = x;
 	x->vmcs = vmx_alloc_region();
-	x->fpu = new_fpu();
 	x->msr_bitmap = new_msr_bitmap();
 	x->apic_page = v->lapic.regs;
-	if (!x->vmcs.v || !x->fpu || !x->msr_bitmap)
+	if (guest_live_init(&x->live) || !x->vmcs.v || !x->msr_bitmap)
 		return -ENOMEM;
 	x->vpid = vpid_alloc();
 	return !x->vpid && vmx_caps.vpid ? -ENOSPC : 0;
@@ -252,7 +238,7 @@ static void vcpu_fini(struct vcpu *v)
 	if (x->msr_bitmap)
 		frame_free(virt_to_phys(x->msr_bitmap), 0);
 	vpid_free(x->vpid);
-	heap_free(x->fpu);
+	guest_live_fini(&x->live);
 	heap_free(x);
 	v->backend = NULL;
 }
@@ -271,45 +257,6 @@ static void vcpu_reset(struct vcpu *v)
 		xsetbv(0, v->xcr0);
 	if (vmx_caps.vpid)
 		vmx_invvpid(vmx_of(v)->vpid);
-}
-
-static void fpu_save(void *area)
-{
-	if (cpu_features.xsave)
-		__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
-	else
-		__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
-}
-
-static void fpu_restore(const void *area)
-{
-	if (cpu_features.xsave)
-		__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
-	else
-		__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
-}
-
-/* All that the processor can hold is switched, whatever part of it the guest has enabled. */
-static void set_host_xcr0(void)
-{
-	if (cpu_features.xsave)
-		xsetbv(0, cpu_features.xcr0_mask & 0xe7);
-}
-
-/*
- * Another VM's code may have trained the branch predictors on this CPU, and left data in the L1
- * cache and the fill buffers: barriers where the processor has them (docs/security.md).
- */
-static void isolate_from_last(void)
-{
-	static const u16 selector = SEL_DATA;
-
-	if (cpu_features.ibpb)
-		wrmsr(MSR_PRED_CMD, 1);
-	if (cpu_features.flush_l1d)
-		wrmsr(MSR_FLUSH_CMD, 1);
-	if (cpu_features.md_clear)
-		__asm__ volatile("verw %0" : : "m"(selector) : "cc");
 }
 
 /* SDM vol. 3 25.11.1: a VMCS's memory may be used otherwise only after VMCLEAR on the CPU that has
@@ -335,19 +282,12 @@ static void load(struct vcpu *v)
 	if (!x->launched)
 		vmx_vmclear(x->vmcs);
 	vmx_vmptrld(x->vmcs);
-	isolate_from_last();
-	set_host_xcr0();
-	fpu_restore(x->fpu);
-	if (cpu_features.xsave)
-		xsetbv(0, v->xcr0 ? v->xcr0 : 1);
+	guest_live_isolate();
+	guest_live_load(&x->live, v->xcr0);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
 		if (switched_by_us(*m))
 			wrmsr(*m, x->passthrough[i]);
 	}
-	write_dr0(x->dr[0]);
-	write_dr1(x->dr[1]);
-	write_dr2(x->dr[2]);
-	write_dr3(x->dr[3]);
 	write_dr6(x->dr6);
 	write_cr2(x->cr2);
 }
@@ -359,16 +299,11 @@ static void unload(struct vcpu *v)
 	struct vmx_vcpu *x = vmx_of(v);
 	unsigned i = 0;
 
-	set_host_xcr0();
-	fpu_save(x->fpu);
+	guest_live_save(&x->live);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
 		if (switched_by_us(*m))
 			x->passthrough[i] = rdmsr(*m);
 	}
-	x->dr[0] = read_dr0();
-	x->dr[1] = read_dr1();
-	x->dr[2] = read_dr2();
-	x->dr[3] = read_dr3();
 	x->dr6 = read_dr6();
 	x->cr2 = read_cr2();
 }
@@ -397,38 +332,10 @@ static void set_cr2(struct vcpu *v, u64 cr2)
 	write_cr2(cr2);
 }
 
-#define XMM_CASE(n)                                                                       \
-	case n:                                                                           \
-		if (write)                                                                \
-			__asm__ volatile("movdqu %0, %%xmm" #n : : "m"(*(u8(*)[16])p));   \
-		else                                                                      \
-			__asm__ volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])p)); \
-		break
-
-/* The guest's SSE registers are live: the hypervisor uses general registers only. */
-static void xmm(struct vcpu *v, unsigned index, u8 *p, bool write)
+static void xmm(struct vcpu *v, unsigned index, u8 value[16], bool write)
 {
 	(void)v;
-	switch (index) {
-		XMM_CASE(0);
-		XMM_CASE(1);
-		XMM_CASE(2);
-		XMM_CASE(3);
-		XMM_CASE(4);
-		XMM_CASE(5);
-		XMM_CASE(6);
-		XMM_CASE(7);
-		XMM_CASE(8);
-		XMM_CASE(9);
-		XMM_CASE(10);
-		XMM_CASE(11);
-		XMM_CASE(12);
-		XMM_CASE(13);
-		XMM_CASE(14);
-		XMM_CASE(15);
-	default:
-		break;
-	}
+	guest_live_xmm(index, value, write);
 }
 
 const struct backend_ops vmx_backend = {

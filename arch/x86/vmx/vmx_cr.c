@@ -2,6 +2,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmx/vmx_cpu.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
+#include "hv/cr.h"
 #include "hv/guest_mem.h"
 
 #define QUAL_CR(q)   ((unsigned)(q)&0xf)
@@ -10,32 +11,9 @@
 #define MOV_TO_CR    0u
 #define MOV_FROM_CR  1u
 
-static const struct {
-	u64 cr4;
-	u32 leaf;
-	unsigned reg;
-	u32 bit;
-} cr4_features[] = {
-	{ CR4_VME | CR4_PVI, 1, CPUID_EDX, BIT(1) }, { CR4_DE, 1, CPUID_EDX, BIT(2) },
-	{ CR4_PSE, 1, CPUID_EDX, BIT(3) },	     { CR4_PAE, 1, CPUID_EDX, BIT(6) },
-	{ CR4_MCE, 1, CPUID_EDX, BIT(7) },	     { CR4_PGE, 1, CPUID_EDX, BIT(13) },
-	{ CR4_OSFXSR, 1, CPUID_EDX, BIT(24) },	     { CR4_OSXMMEXCPT, 1, CPUID_EDX, BIT(25) },
-	{ CR4_PCIDE, 1, CPUID_ECX, BIT(17) },	     { CR4_OSXSAVE, 1, CPUID_ECX, BIT(26) },
-	{ CR4_FSGSBASE, 7, CPUID_EBX, BIT(0) },	     { CR4_SMEP, 7, CPUID_EBX, BIT(7) },
-	{ CR4_SMAP, 7, CPUID_EBX, BIT(20) },	     { CR4_UMIP, 7, CPUID_ECX, BIT(2) },
-	{ CR4_PKE, 7, CPUID_ECX, BIT(3) },
-};
-
 u64 vmx_guest_cr4_allowed(const struct vcpu *v)
 {
-	u64 allowed = CR4_TSD | CR4_PCE;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(cr4_features); i++) {
-		if (cpuid_table_has(&v->vm->cpuid, cr4_features[i].leaf, 0, cr4_features[i].reg,
-				    cr4_features[i].bit))
-			allowed |= cr4_features[i].cr4;
-	}
-	return allowed & vmx_caps.cr4_fixed1 & ~CR4_VMXE;
+	return cr4_offered(&v->vm->cpuid) & vmx_caps.cr4_fixed1 & ~CR4_VMXE;
 }
 
 /* PAE paging keeps its four top entries in registers, which a load of CR0 or CR4 reads (SDM vol.
@@ -63,24 +41,6 @@ static bool in_64bit_code(void)
 	return vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L;
 }
 
-/* SDM vol. 2, MOV to CR0: the combinations that fault. */
-static bool cr0_valid(u64 cr0, u64 efer)
-{
-	u64 cr4 = vmx_guest_cr4();
-
-	if (cr0 >> 32)
-		return false;
-	if ((cr0 & CR0_PG) && !(cr0 & CR0_PE))
-		return false;
-	if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
-		return false;
-	if ((cr0 & CR0_PG) && (efer & EFER_LME) && !(vmx_guest_cr0() & CR0_PG))
-		return (cr4 & CR4_PAE) && !in_64bit_code();
-	if (!(cr0 & CR0_PG) && (efer & EFER_LMA))
-		return !in_64bit_code() && !(cr4 & CR4_PCIDE);
-	return true;
-}
-
 static void set_long_mode(u64 efer, bool on)
 {
 	u32 entry = vmcs_read32(VMCS_ENTRY_CONTROLS);
@@ -95,7 +55,7 @@ static bool write_cr0_checked(struct vcpu *v, u64 cr0)
 	u64 efer = vmcs_read64(VMCS_GUEST_EFER), old = vmx_guest_cr0();
 
 	cr0 |= CR0_ET;
-	if (!cr0_valid(cr0, efer))
+	if (!cr0_write_valid(cr0, old, vmx_guest_cr4(), efer, in_64bit_code()))
 		return false;
 	if ((cr0 & CR0_PG) && !(efer & EFER_LME) && (vmx_guest_cr4() & CR4_PAE) && !load_pdptes(v))
 		return false;
@@ -113,12 +73,8 @@ static bool write_cr4_checked(struct vcpu *v, u64 cr4)
 {
 	u64 efer = vmcs_read64(VMCS_GUEST_EFER), cr0 = vmx_guest_cr0();
 
-	if (cr4 & ~vmx_guest_cr4_allowed(v))
-		return false;
-	if ((efer & EFER_LMA) && !(cr4 & CR4_PAE))
-		return false;
-	if ((cr4 & CR4_PCIDE) && !(vmx_guest_cr4() & CR4_PCIDE) &&
-	    (!(efer & EFER_LMA) || (vmcs_readn(VMCS_GUEST_CR3) & 0xfff)))
+	if (!cr4_write_valid(cr4, vmx_guest_cr4(), vmcs_readn(VMCS_GUEST_CR3), efer,
+			     vmx_guest_cr4_allowed(v)))
 		return false;
 	if ((cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA) && !load_pdptes(v))
 		return false;
@@ -161,7 +117,7 @@ static bool mov_to_cr(struct vcpu *v, unsigned cr, u64 value)
 	}
 }
 
-enum vmx_resume vmx_exit_cr(struct vcpu *v)
+enum run_next vmx_exit_cr(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 	unsigned reg = QUAL_REG(qual);
@@ -171,5 +127,5 @@ enum vmx_resume vmx_exit_cr(struct vcpu *v)
 	else if (QUAL_TYPE(qual) != MOV_TO_CR || !mov_to_cr(v, QUAL_CR(qual), read_operand(v, reg)))
 		return vmx_inject_gp(v);
 	vmx_skip_instruction(v);
-	return VMX_RESUME_ALL;
+	return RUN_RESUME_ALL;
 }

@@ -3,7 +3,7 @@
  *
  * int vmx_enter(struct vcpu *vcpu, bool launched): loads the guest's general registers and enters. At a VM-exit RSP is
  * HOST_RSP, where vmx_enter left the vcpu's address on this stack. All registers are stored into vcpu->regs and
- * vmx_exit_handle() is called; what it returns says how to go on (enum vmx_resume):
+ * vmx_exit_handle() is called; what it returns says how to go on (enum run_next):
  *   0  leave: return from vmx_enter
  *   1  enter again; RBP and R12 to R15 are the guest's still, as the C code preserves them
  *   2  enter again with all registers from vcpu->regs
@@ -11,49 +11,11 @@
  * pending is given to vmx_exit_pending(), which answers in the same way.
  *
  * Every RET after a VM-exit returns from a CALL made after it, until vmx_enter itself returns: there the return
- * stack buffer may hold guest addresses, so it is refilled first. Offsets are asserted in arch/x86/vmx/vmx_vcpu.h.
+ * stack buffer may hold guest addresses, so it is refilled first. Offsets are asserted in arch/x86/run_next.h.
  */
-#include "arch/x86/vmx/vmx_offsets.h"
+#include "arch/x86/guest_entry.inc"
 
 #define HOST_RSP 0x6c14		/* VMCS field */
-
-	.macro store_all
-	movq	%rax, VMX_OFF_RAX(%rdi)
-	movq	%rcx, VMX_OFF_RCX(%rdi)
-	movq	%rdx, VMX_OFF_RDX(%rdi)
-	movq	%rbx, VMX_OFF_RBX(%rdi)
-	movq	%rbp, VMX_OFF_RBP(%rdi)
-	movq	%rsi, VMX_OFF_RSI(%rdi)
-	movq	%r8, VMX_OFF_R8(%rdi)
-	movq	%r9, VMX_OFF_R9(%rdi)
-	movq	%r10, VMX_OFF_R10(%rdi)
-	movq	%r11, VMX_OFF_R11(%rdi)
-	movq	%r12, VMX_OFF_R12(%rdi)
-	movq	%r13, VMX_OFF_R13(%rdi)
-	movq	%r14, VMX_OFF_R14(%rdi)
-	movq	%r15, VMX_OFF_R15(%rdi)
-	.endm
-
-	.macro load_preserved
-	movq	VMX_OFF_RBP(%rdi), %rbp
-	movq	VMX_OFF_R12(%rdi), %r12
-	movq	VMX_OFF_R13(%rdi), %r13
-	movq	VMX_OFF_R14(%rdi), %r14
-	movq	VMX_OFF_R15(%rdi), %r15
-	.endm
-
-	.macro load_others
-	movq	VMX_OFF_RAX(%rdi), %rax
-	movq	VMX_OFF_RCX(%rdi), %rcx
-	movq	VMX_OFF_RDX(%rdi), %rdx
-	movq	VMX_OFF_RBX(%rdi), %rbx
-	movq	VMX_OFF_RSI(%rdi), %rsi
-	movq	VMX_OFF_R8(%rdi), %r8
-	movq	VMX_OFF_R9(%rdi), %r9
-	movq	VMX_OFF_R10(%rdi), %r10
-	movq	VMX_OFF_R11(%rdi), %r11
-	movq	VMX_OFF_RDI(%rdi), %rdi
-	.endm
 
 	.text
 	.globl vmx_enter, vmx_exit_entry
@@ -74,11 +36,13 @@ vmx_enter:
 .Lresume_all:
 	load_preserved
 .Lresume:
+	movq	VCPU_OFF_RAX(%rdi), %rax
 	load_others
 	vmresume
 	jmp	.Lrefused
 .Llaunch:
 	load_preserved
+	movq	VCPU_OFF_RAX(%rdi), %rax
 	load_others
 	vmlaunch
 	/* VMfail: no exit happened; RSP is still ours. */
@@ -91,11 +55,11 @@ vmx_exit_entry:
 	pushq	%rdi
 	movq	8(%rsp), %rdi
 	store_all
-	popq	VMX_OFF_RDI(%rdi)
+	popq	VCPU_OFF_RDI(%rdi)
 	call	vmx_exit_handle
 	movq	(%rsp), %rdi
 .Lcheck:
-	cmpl	$0, VMX_OFF_PENDING(%rdi)
+	cmpl	$0, VCPU_OFF_PENDING(%rdi)
 	jne	.Lpending
 	cmpl	$1, %eax
 	je	.Lresume
@@ -109,14 +73,7 @@ vmx_exit_entry:
 	testl	%eax, %eax
 	jnz	.Lcheck
 .Lleave:
-	movl	$16, %ecx		/* 32 entries, two a round */
-1:	call	2f
-	int3
-2:	call	3f
-	int3
-3:	addq	$16, %rsp
-	decl	%ecx
-	jnz	1b
+	fill_return_stack
 	xorl	%eax, %eax
 .Lreturn:
 	addq	$8, %rsp

@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
+#include "hv/exception.h"
 
 #define INTR_VALID	BIT(31)
 #define INTR_ERROR_CODE BIT(11)
@@ -25,19 +26,6 @@ static void write_event(u32 vector, u32 type, bool has_error, u32 error)
 						   type << INTR_TYPE_SHIFT | vector);
 }
 
-/* #DE, #TS, #NP, #SS, #GP: two of them in a row make a double fault (SDM vol. 3 table 6-5). */
-static bool is_contributory(u32 vector)
-{
-	return vector == VEC_DE || (vector >= 10 && vector <= VEC_GP);
-}
-
-static bool makes_double_fault(u32 first, u32 second)
-{
-	if (is_contributory(first))
-		return is_contributory(second);
-	return first == VEC_PF && (is_contributory(second) || second == VEC_PF);
-}
-
 void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -50,7 +38,7 @@ void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 				vector);
 			return;
 		}
-		if (makes_double_fault(first & 0xff, vector)) {
+		if (exception_makes_double_fault(first & 0xff, vector)) {
 			vector = VEC_DF;
 			has_error = true;
 			error = 0;

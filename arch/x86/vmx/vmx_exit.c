@@ -27,28 +27,28 @@
 #define EPT_QUAL_NMI	    BIT(12)
 #define DR6_QUAL_MASK	    0x600full
 
-static enum vmx_resume exit_external_interrupt(struct vcpu *v)
+static enum run_next exit_external_interrupt(struct vcpu *v)
 {
 	u32 info = vmcs_read32(VMCS_EXIT_INTR_INFO);
 
 	(void)v;
 	if (info & INTR_VALID)
 		trap_dispatch_irq((u8)info);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
 /* #DB: what the processor would have put into DR6 is in the qualification (SDM vol. 3 28.2.1). */
-static enum vmx_resume reinject_debug(struct vcpu *v)
+static enum run_next reinject_debug(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 
 	write_dr6((read_dr6() & ~0xfull) | (qual & DR6_QUAL_MASK));
 	vmcs_writen(VMCS_GUEST_DR7, vmcs_readn(VMCS_GUEST_DR7) & ~BIT(13));
 	vmx_inject_exception(v, VEC_DB, false, 0);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_exception_or_nmi(struct vcpu *v)
+static enum run_next exit_exception_or_nmi(struct vcpu *v)
 {
 	u32 info = vmcs_read32(VMCS_EXIT_INTR_INFO), vector = info & 0xff;
 
@@ -56,7 +56,7 @@ static enum vmx_resume exit_exception_or_nmi(struct vcpu *v)
 		/* NMIs stay blocked after this exit until an IRET (SDM vol. 3 28.3): the gate's
 		 * handler ends in one. */
 		__asm__ volatile("int $2" : : : "memory");
-		return VMX_RESUME;
+		return RUN_RESUME;
 	}
 	if (vector == VEC_MC)
 		panic("machine check while vm %s ran; MCG_STATUS 0x%lx", v->vm->config->name,
@@ -65,24 +65,24 @@ static enum vmx_resume exit_exception_or_nmi(struct vcpu *v)
 		return reinject_debug(v);
 	vmx_inject_exception(v, (u8)vector, info & INTR_ERROR_CODE,
 			     vmcs_read32(VMCS_EXIT_INTR_ERROR));
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_triple_fault(struct vcpu *v)
+static enum run_next exit_triple_fault(struct vcpu *v)
 {
 	vm_kill(v, "triple fault");
-	return VMX_LEAVE;
+	return RUN_LEAVE;
 }
 
-static enum vmx_resume exit_init_signal(struct vcpu *v)
+static enum run_next exit_init_signal(struct vcpu *v)
 {
 	/* An INIT for this processor itself, from outside: there is nothing sensible to do but note
 	 * it. */
 	log_warn("cpu: INIT signal on CPU %u ignored", v->thread.cpu->id);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_irq_window(struct vcpu *v)
+static enum run_next exit_irq_window(struct vcpu *v)
 {
 	if (vmx_of(v)->nmi_window && !vmx_caps.virtual_nmi) {
 		vmx_set_nmi_window(v, false);
@@ -90,14 +90,14 @@ static enum vmx_resume exit_irq_window(struct vcpu *v)
 	}
 	vmx_set_irq_window(v, false);
 	vcpu_post(v, VCPU_IRQ);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_nmi_window(struct vcpu *v)
+static enum run_next exit_nmi_window(struct vcpu *v)
 {
 	vmx_set_nmi_window(v, false);
 	vcpu_post(v, VCPU_NMI);
-	return VMX_LEAVE;
+	return RUN_LEAVE;
 }
 
 static u64 read_guest_cr4(void)
@@ -105,63 +105,63 @@ static u64 read_guest_cr4(void)
 	return vmcs_readn(VMCS_CR4_SHADOW) | vmcs_readn(VMCS_GUEST_CR4);
 }
 
-static enum vmx_resume exit_cpuid(struct vcpu *v)
+static enum run_next exit_cpuid(struct vcpu *v)
 {
 	cpuid_emulate(v, read_guest_cr4);
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_hlt(struct vcpu *v)
+static enum run_next exit_hlt(struct vcpu *v)
 {
 	vmx_skip_instruction(v);
 	vcpu_halt(v);
-	return v->activity == VCPU_RUNNING ? VMX_RESUME : VMX_LEAVE;
+	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }
 
-static enum vmx_resume exit_vmcall(struct vcpu *v)
+static enum run_next exit_vmcall(struct vcpu *v)
 {
 	exit_hypercall(v);
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_undefined(struct vcpu *v)
+static enum run_next exit_undefined(struct vcpu *v)
 {
 	vmx_inject_exception(v, VEC_UD, false, 0);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_gp(struct vcpu *v)
+static enum run_next exit_gp(struct vcpu *v)
 {
 	return vmx_inject_gp(v);
 }
 
 /* Cache flushes: guest memory is coherent, and no guest owns a device; nothing need be written
  * back. */
-static enum vmx_resume exit_skip(struct vcpu *v)
+static enum run_next exit_skip(struct vcpu *v)
 {
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_io(struct vcpu *v)
+static enum run_next exit_io(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 
 	if (unlikely(qual & QUAL_IO_STRING)) {
 		mmio_emulate(v, &(struct mmio_hint){ .io_size = (u8)QUAL_IO_SIZE(qual) });
-		return VMX_RESUME_ALL;
+		return RUN_RESUME_ALL;
 	}
 	if (qual & QUAL_IO_IN)
 		exit_port_in(v, QUAL_IO_PORT(qual), QUAL_IO_SIZE(qual));
 	else
 		exit_port_out(v, QUAL_IO_PORT(qual), QUAL_IO_SIZE(qual));
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_rdmsr(struct vcpu *v)
+static enum run_next exit_rdmsr(struct vcpu *v)
 {
 	u64 value;
 
@@ -170,69 +170,69 @@ static enum vmx_resume exit_rdmsr(struct vcpu *v)
 	v->regs.r[REG_RAX] = (u32)value;
 	v->regs.r[REG_RDX] = value >> 32;
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_wrmsr(struct vcpu *v)
+static enum run_next exit_wrmsr(struct vcpu *v)
 {
 	u64 value = v->regs.r[REG_RDX] << 32 | (u32)v->regs.r[REG_RAX];
 
 	if (msr_write(v, (u32)v->regs.r[REG_RCX], value))
 		return vmx_inject_gp(v);
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_entry_failed(struct vcpu *v)
+static enum run_next exit_entry_failed(struct vcpu *v)
 {
 	vmx_report_entry_failure(v, "VM entry failed on the guest's state");
 	vm_kill(v, "VM entry failed: exit reason 0x%x, qualification 0x%lx",
 		vmcs_read32(VMCS_EXIT_REASON), vmcs_readn(VMCS_EXIT_QUALIFICATION));
-	return VMX_LEAVE;
+	return RUN_LEAVE;
 }
 
-static enum vmx_resume exit_task_switch(struct vcpu *v)
+static enum run_next exit_task_switch(struct vcpu *v)
 {
 	vm_kill(v, "a hardware task switch, which Neap does not emulate");
-	return VMX_LEAVE;
+	return RUN_LEAVE;
 }
 
-static enum vmx_resume exit_tpr_below(struct vcpu *v)
+static enum run_next exit_tpr_below(struct vcpu *v)
 {
 	vcpu_post(v, VCPU_IRQ);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
 /* A linear access to the APIC page: the decoder finds out what was read or written. */
-static enum vmx_resume exit_apic_access(struct vcpu *v)
+static enum run_next exit_apic_access(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 
 	if (ACCESS_TYPE(qual) > 1) {
 		vm_kill(v, "access of type %u to the local APIC's page", ACCESS_TYPE(qual));
-		return VMX_LEAVE;
+		return RUN_LEAVE;
 	}
 	mmio_emulate(v, &(struct mmio_hint){ .valid = true,
 					     .write = ACCESS_TYPE(qual) == 1,
 					     .gpa = GPA(APIC_PAGE | ACCESS_OFFSET(qual)) });
-	return VMX_RESUME_ALL;
+	return RUN_RESUME_ALL;
 }
 
-static enum vmx_resume exit_eoi_induced(struct vcpu *v)
+static enum run_next exit_eoi_induced(struct vcpu *v)
 {
 	/* A trap: the EOI is done, RIP is past it. */
 	lapic_eoi_broadcast(&v->lapic, (u8)vmcs_readn(VMCS_EXIT_QUALIFICATION));
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_apic_write(struct vcpu *v)
+static enum run_next exit_apic_write(struct vcpu *v)
 {
 	/* A trap, too: the value is in the page. */
 	lapic_write_trapped(&v->lapic, ACCESS_OFFSET(vmcs_readn(VMCS_EXIT_QUALIFICATION)));
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_ept_violation(struct vcpu *v)
+static enum run_next exit_ept_violation(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 	struct mmio_hint hint = { .gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS)) };
@@ -240,7 +240,7 @@ static enum vmx_resume exit_ept_violation(struct vcpu *v)
 	if (unlikely(vmx_of(v)->vectoring)) {
 		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
 			hint.gpa.v);
-		return VMX_LEAVE;
+		return RUN_LEAVE;
 	}
 	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
 	 */
@@ -250,38 +250,38 @@ static enum vmx_resume exit_ept_violation(struct vcpu *v)
 	hint.valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR;
 	hint.write = qual & EPT_QUAL_WRITE;
 	mmio_emulate(v, &hint);
-	return VMX_RESUME_ALL;
+	return RUN_RESUME_ALL;
 }
 
-static enum vmx_resume exit_ept_misconfig(struct vcpu *v)
+static enum run_next exit_ept_misconfig(struct vcpu *v)
 {
 	unsigned level;
 	u64 gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
 	u64 entry = ptab_lookup(&v->vm->tdp, gpa, &level);
 
 	vm_kill(v, "EPT misconfiguration at 0x%lx: level-%u entry 0x%lx", gpa, level, entry);
-	return VMX_LEAVE;
+	return RUN_LEAVE;
 }
 
 /* Host interrupts that could not get through to a guest with interrupts off are taken now. */
-static enum vmx_resume exit_preemption_timer(struct vcpu *v)
+static enum run_next exit_preemption_timer(struct vcpu *v)
 {
 	(void)v;
 	trap_irq_window();
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
-static enum vmx_resume exit_do_xsetbv(struct vcpu *v)
+static enum run_next exit_do_xsetbv(struct vcpu *v)
 {
 	if (exit_xsetbv(v))
 		return vmx_inject_gp(v);
 	vmx_skip_instruction(v);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
 /* A reason without a handler, or with the bit of a failed entry, which makes it too large for the
  * table. */
-static enum vmx_resume exit_unhandled(struct vcpu *v)
+static enum run_next exit_unhandled(struct vcpu *v)
 {
 	u32 reason = vmcs_read32(VMCS_EXIT_REASON);
 
@@ -289,23 +289,23 @@ static enum vmx_resume exit_unhandled(struct vcpu *v)
 		return exit_entry_failed(v);
 	vm_kill(v, "unhandled VM-exit, reason 0x%x, qualification 0x%lx", reason,
 		vmcs_readn(VMCS_EXIT_QUALIFICATION));
-	return VMX_LEAVE;
+	return RUN_LEAVE;
 }
 
 /*
  * Exits that may have interrupted the delivery of an event: it is repeated at the next entry,
  * unless the handler put another in its place (SDM vol. 3 28.2.4).
  */
-#define WITH_VECTORING(handler)                                    \
-	static enum vmx_resume handler##_vectoring(struct vcpu *v) \
-	{                                                          \
-		enum vmx_resume next;                              \
-                                                                   \
-		vmx_save_vectoring(v);                             \
-		next = handler(v);                                 \
-		if (vmx_of(v)->vectoring)                          \
-			vmx_requeue_vectoring(v);                  \
-		return next;                                       \
+#define WITH_VECTORING(handler)                                  \
+	static enum run_next handler##_vectoring(struct vcpu *v) \
+	{                                                        \
+		enum run_next next;                              \
+                                                                 \
+		vmx_save_vectoring(v);                           \
+		next = handler(v);                               \
+		if (vmx_of(v)->vectoring)                        \
+			vmx_requeue_vectoring(v);                \
+		return next;                                     \
 	}
 WITH_VECTORING(exit_exception_or_nmi)
 WITH_VECTORING(exit_task_switch)
@@ -314,7 +314,7 @@ WITH_VECTORING(exit_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
 
 /* Reasons that have no handler of their own have the fatal default. */
-static enum vmx_resume (*const handlers[HANDLERS])(struct vcpu *v) = {
+static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[0] = exit_exception_or_nmi_vectoring,
 	[1] = exit_external_interrupt,
 	[2] = exit_triple_fault,
@@ -431,7 +431,7 @@ const char *vmx_exit_name(u32 reason)
  * The dispatcher: some twenty instructions, ending in a jump to the handler. The pending word is
  * tested after it, in vmx_entry.S.
  */
-enum vmx_resume vmx_exit_handle(struct vcpu *v)
+enum run_next vmx_exit_handle(struct vcpu *v)
 {
 	u32 reason = vmcs_read32(VMCS_EXIT_REASON);
 	struct exit_record *r = &v->trace[v->trace_pos++ & (VCPU_TRACE - 1)];
@@ -445,12 +445,12 @@ enum vmx_resume vmx_exit_handle(struct vcpu *v)
 	return handlers[reason](v);
 }
 
-enum vmx_resume vmx_exit_pending(struct vcpu *v)
+enum run_next vmx_exit_pending(struct vcpu *v)
 {
 	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
-		return VMX_LEAVE;
+		return RUN_LEAVE;
 	/* Full barrier: what is posted after this is seen as a bit set again. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
 	vmx_deliver_irq(v);
-	return VMX_RESUME_ALL;
+	return RUN_RESUME_ALL;
 }

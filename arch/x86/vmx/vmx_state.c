@@ -10,8 +10,6 @@
 #define AR_CODE32   (SEG_AR_TYPE_CODE | SEG_AR_DB | SEG_AR_G)
 #define AR_CODE64   (SEG_AR_TYPE_CODE | SEG_AR_L | SEG_AR_G)
 #define AR_DATA32   (SEG_AR_TYPE_DATA | SEG_AR_DB | SEG_AR_G)
-#define PAT_RESET   0x0007040600070406ull
-#define DR7_RESET   0x400ull
 #define CR0_RESET   0x60000010ull
 
 static void write_segment(unsigned seg, const struct guest_segment *s)
@@ -101,10 +99,9 @@ void vmx_reset(struct vcpu *v)
 	vmcs_writen(VMCS_GUEST_PENDING_DEBUG, 0);
 	vmcs_write32(VMCS_ENTRY_INTR_INFO, 0);
 	x->vectoring = 0;
-	x->cr2 = 0;
-	x->dr6 = 0xffff0ff0;
-	for (unsigned i = 0; i < 4; i++)
-		x->dr[i] = 0;
+	write_cr2(0);
+	write_dr6(DR6_RESET);
+	guest_live_reset(&x->live);
 	for (unsigned i = 0; i < REG_COUNT; i++)
 		v->regs.r[i] = 0;
 	v->regs.r[REG_RDX] = cpuid(1, 0).eax;

@@ -2,9 +2,10 @@
 #ifndef NEAP_VMX_VMX_VCPU_H
 #define NEAP_VMX_VMX_VCPU_H
 
+#include "arch/x86/guest_live.h"
+#include "arch/x86/run_next.h"
 #include "arch/x86/vmx/caps.h"
 #include "arch/x86/vmx/vmcs.h"
-#include "arch/x86/vmx/vmx_offsets.h"
 #include "hv/backend.h"
 #include "hv/vm.h"
 
@@ -12,7 +13,7 @@ struct vmx_vcpu {
 	hpa_t vmcs;
 	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
 	u8 *msr_bitmap;
-	void *fpu; /* XSAVE area while the vCPU is not loaded */
+	struct guest_live live;
 	u16 vpid;
 	bool launched;
 	bool irq_window, nmi_window; /* asked for in the primary controls */
@@ -22,7 +23,7 @@ struct vmx_vcpu {
 	s16 rvi; /* virtual-interrupt delivery: what RVI was set to last */
 	/* Values of registers that the guest owns while it is loaded. */
 	u64 passthrough[16];
-	u64 cr2, dr[4], dr6;
+	u64 cr2, dr6;
 };
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
@@ -33,41 +34,14 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 /* CR0 bits the guest cannot change without an exit; the same for CR4, from its CPUID. */
 #define VMX_CR0_OWNED (CR0_PG | CR0_NE | CR0_CD | CR0_NW)
 
-#define VMX_ASSERT_REG(reg)                                                                \
-	_Static_assert(offsetof(struct vcpu, regs.r[REG_##reg]) == VMX_OFF_##reg, "entry " \
-										  "assembly")
-VMX_ASSERT_REG(RAX);
-VMX_ASSERT_REG(RCX);
-VMX_ASSERT_REG(RDX);
-VMX_ASSERT_REG(RBX);
-VMX_ASSERT_REG(RBP);
-VMX_ASSERT_REG(RSI);
-VMX_ASSERT_REG(RDI);
-VMX_ASSERT_REG(R8);
-VMX_ASSERT_REG(R9);
-VMX_ASSERT_REG(R10);
-VMX_ASSERT_REG(R11);
-VMX_ASSERT_REG(R12);
-VMX_ASSERT_REG(R13);
-VMX_ASSERT_REG(R14);
-VMX_ASSERT_REG(R15);
-_Static_assert(offsetof(struct vcpu, thread.pending) == VMX_OFF_PENDING, "entry assembly");
-
-/* What an exit's handler says to vmx_entry.S. */
-enum vmx_resume {
-	VMX_LEAVE,	/* back to the vCPU's loop */
-	VMX_RESUME,	/* enter again; the handler has not changed RBP or R12 to R15 */
-	VMX_RESUME_ALL, /* enter again; any register may have changed */
-};
-
 /* Called at each exit, interrupts off, on the vCPU's stack. */
-enum vmx_resume vmx_exit_handle(struct vcpu *vcpu);
+enum run_next vmx_exit_handle(struct vcpu *vcpu);
 
 /*
  * The pending word is not zero after an exit: an interrupt alone is delivered here and now,
  * everything else is for the vCPU's loop. Likewise.
  */
-enum vmx_resume vmx_exit_pending(struct vcpu *vcpu);
+enum run_next vmx_exit_pending(struct vcpu *vcpu);
 
 /* Runs the guest until something needs the loop. Nonzero: VM entry itself was refused. */
 int vmx_enter(struct vcpu *vcpu, bool launched);
@@ -117,7 +91,7 @@ void vmx_update_apic_mode(struct vcpu *vcpu);
 void vmx_update_eoi_bitmap(struct vcpu *vcpu);
 
 /* --- vmx_cr.c --- */
-enum vmx_resume vmx_exit_cr(struct vcpu *vcpu);
+enum run_next vmx_exit_cr(struct vcpu *vcpu);
 /* CR4 bits this guest may set. */
 u64 vmx_guest_cr4_allowed(const struct vcpu *vcpu);
 
@@ -146,10 +120,10 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 }
 
 /* #GP(0) at the instruction that exited. */
-static inline enum vmx_resume vmx_inject_gp(struct vcpu *vcpu)
+static inline enum run_next vmx_inject_gp(struct vcpu *vcpu)
 {
 	vmx_inject_exception(vcpu, 13, true, 0);
-	return VMX_RESUME;
+	return RUN_RESUME;
 }
 
 #endif

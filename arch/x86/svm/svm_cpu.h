@@ -1,0 +1,33 @@
+/* What SVM needs once per processor: its switch, the host's save areas, and the ASIDs. */
+#ifndef NEAP_SVM_SVM_CPU_H
+#define NEAP_SVM_SVM_CPU_H
+
+#include "core/percpu.h"
+
+/* Owner only. */
+struct svm_cpu {
+	hpa_t host_save; /* where VMRUN keeps the host's state (APM vol. 2 15.30.4) */
+	hpa_t host_vmcb; /* what VMLOAD brings back of the host's state: FS, GS, TR, ... */
+	u32 next_asid;
+	u64 generation; /* of ASIDs: counts up when all are taken, or all shall be forgotten */
+};
+
+static inline struct svm_cpu *svm_this_cpu(void)
+{
+	return this_cpu()->backend;
+}
+
+/* Switches SVM on. -ENOMEM; calling CPU, once. */
+int svm_cpu_init(void) __must_check;
+
+/*
+ * An ASID that no vCPU uses on the calling CPU since the last flush of all; *flush_all: the caller
+ * must flush the TLB of all ASIDs at the next VMRUN, for they begin anew.
+ */
+u32 svm_asid_next(struct svm_cpu *cpu, bool *flush_all);
+
+/* Every vCPU gets another ASID before it next runs on the calling CPU: nothing translated before is
+ * used. */
+void svm_asid_forget(void);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * VM entry and #VMEXIT on SVM.
+ *
+ * void svm_enter(struct vcpu *vcpu, struct svm_vcpu *svm): loads the guest's registers and runs it. VMRUN switches RAX,
+ * RSP, RIP, RFLAGS and the control registers; VMLOAD and VMSAVE the rest of the processor's state that the hypervisor
+ * needs itself (GS base, TR); this code the general registers. After each exit svm_exit_handle() is called; what it
+ * returns says how to go on (enum run_next). The pending word is tested last before an entry, as in vmx_entry.S.
+ *
+ * Interrupts and GIF (APM vol. 2 15.17): the hypervisor runs with IF clear and GIF set. Around VMRUN GIF is clear and IF
+ * set, so that an interrupt that waits, or comes while the guest runs, ends the guest's run and nothing else; it is taken
+ * later in trap_irq_window(). An NMI that waits is taken at the STGI, through the gate.
+ *
+ * The stack holds svm and above it vcpu. Every RET after an exit returns from a CALL made after it, until svm_enter
+ * itself returns: before that the return stack buffer is refilled.
+ */
+#include "arch/x86/guest_entry.inc"
+#include "arch/x86/svm/svm_offsets.h"
+
+	.text
+	.globl svm_enter
+	.align 16
+svm_enter:
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi
+	pushq	%rsi
+.Lresume_all:
+	load_preserved
+.Lresume:
+	movq	(%rsp), %rsi
+	movq	SVM_OFF_VMCB(%rsi), %rcx
+	movq	VCPU_OFF_RAX(%rdi), %rax
+	movq	%rax, VMCB_OFF_RAX(%rcx)
+	movq	SVM_OFF_VMCB_PA(%rsi), %rax
+	load_others
+	clgi
+	sti
+	vmload	%rax
+	vmrun	%rax
+	vmsave	%rax
+	/* RAX is the host's again: the VMCB's address. */
+	pushq	%rdi
+	movq	16(%rsp), %rdi
+	store_all
+	popq	VCPU_OFF_RDI(%rdi)
+	movq	(%rsp), %rbx
+	movq	SVM_OFF_VMCB(%rbx), %rcx
+	movq	VMCB_OFF_RAX(%rcx), %rax
+	movq	%rax, VCPU_OFF_RAX(%rdi)
+	movq	SVM_OFF_HOST_VMCB(%rbx), %rax
+	vmload	%rax
+	cli
+	stgi
+	call	svm_exit_handle
+	movq	8(%rsp), %rdi
+.Lcheck:
+	cmpl	$0, VCPU_OFF_PENDING(%rdi)
+	jne	.Lpending
+	cmpl	$1, %eax
+	je	.Lresume
+	ja	.Lresume_all
+	jmp	.Lleave
+.Lpending:
+	testl	%eax, %eax
+	jz	.Lleave
+	call	svm_exit_pending
+	movq	8(%rsp), %rdi
+	testl	%eax, %eax
+	jnz	.Lcheck
+.Lleave:
+	fill_return_stack
+	addq	$16, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	ret
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,13 @@
+/* ASIDs and what the TLB holds for a guest (APM vol. 2 15.16). */
+#ifndef NEAP_SVM_SVM_FLUSH_H
+#define NEAP_SVM_SVM_FLUSH_H
+
+struct vcpu;
+
+/* Before the next entry: an ASID of this CPU's present generation. Loaded, own thread. */
+void svm_asid_check(struct vcpu *vcpu);
+
+/* What was translated for this vCPU on this CPU is not used again. Loaded, own thread. */
+void svm_flush_guest(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,113 @@
+/* What SVM keeps for a vCPU, shared by the files of this directory. */
+#ifndef NEAP_SVM_SVM_VCPU_H
+#define NEAP_SVM_SVM_VCPU_H
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/guest_live.h"
+#include "arch/x86/run_next.h"
+#include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_offsets.h"
+#include "arch/x86/svm/vmcb.h"
+#include "hv/backend.h"
+#include "hv/vm.h"
+
+/* The vCPU's own thread only. The entry assembly knows the first three. */
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	hpa_t vmcb_pa;
+	hpa_t host_vmcb; /* of the CPU the vCPU is loaded on */
+	struct guest_live live;
+	u64 tsc_aux;
+	u64 asid_generation; /* of the CPU's ASIDs; another one there: a new ASID is needed */
+	u32 vectoring;	     /* the event whose delivery the last exit interrupted; 0: none */
+	u32 vectoring_error;
+	u8 tpr; /* V_TPR as last agreed on with the local APIC */
+
+	/* SVM does not say that NMIs are blocked: it is known from IRETs (svm_event.c). */
+	bool nmi_blocked, nmi_wanted, stepping;
+	u64 step_flags; /* TF and RF of the guest while it is stepped */
+	u64 cr4_allowed, efer_allowed;
+};
+
+static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
+{
+	return vcpu->backend;
+}
+
+_Static_assert(offsetof(struct svm_vcpu, vmcb) == SVM_OFF_VMCB, "entry assembly");
+_Static_assert(offsetof(struct svm_vcpu, vmcb_pa) == SVM_OFF_VMCB_PA, "entry assembly");
+_Static_assert(offsetof(struct svm_vcpu, host_vmcb) == SVM_OFF_HOST_VMCB, "entry assembly");
+_Static_assert(offsetof(struct vmcb, save.rax) == VMCB_OFF_RAX, "entry assembly");
+
+/* --- svm_entry.S --- */
+/* Runs the guest until something needs the loop. State loaded, interrupts off. */
+void svm_enter(struct vcpu *vcpu, struct svm_vcpu *svm);
+
+/* --- svm_exit.c: as their namesakes in arch/x86/vmx --- */
+enum run_next svm_exit_handle(struct vcpu *vcpu);
+enum run_next svm_exit_pending(struct vcpu *vcpu);
+const char *svm_exit_name(u32 reason);
+
+/* --- svm_state.c --- */
+void svm_reset(struct vcpu *vcpu);
+void svm_set_start(struct vcpu *vcpu, const struct start_state *state);
+void svm_set_sipi(struct vcpu *vcpu, u8 vector);
+void svm_get_mode(struct vcpu *vcpu, struct guest_state *s);
+void svm_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
+void svm_get_state(struct vcpu *vcpu, struct guest_state *s);
+void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+
+/* --- svm_event.c --- */
+void svm_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
+void svm_deliver_irq(struct vcpu *vcpu);
+bool svm_deliver_nmi(struct vcpu *vcpu);
+bool svm_irq_deliverable(struct vcpu *vcpu);
+void svm_set_irq_window(struct vmcb *vmcb, bool on);
+/* An exit that interrupted the delivery of an event: notes it; sees to its repetition. */
+void svm_save_vectoring(struct vcpu *vcpu);
+void svm_requeue_vectoring(struct vcpu *vcpu);
+/* The guest is about to execute IRET while NMIs are blocked. */
+enum run_next svm_exit_iret(struct vcpu *vcpu);
+/* A #DB of the step over that instruction. True: it was that, and not the guest's own. */
+bool svm_step_done(struct vcpu *vcpu);
+/* Posts an NMI that had to wait, if what it waited for is over. */
+void svm_retry_nmi(struct vcpu *vcpu);
+
+/* --- svm_cr.c --- */
+enum run_next svm_exit_write_cr(struct vcpu *vcpu);
+/* EFER and PAT, which live in the VMCB. 0; -ENOENT: another register; -EIO: #GP(0). */
+int svm_msr_read(struct vcpu *vcpu, u32 msr, u64 *value) __must_check;
+int svm_msr_write(struct vcpu *vcpu, u32 msr, u64 value) __must_check;
+
+/* --- svm_check.c --- */
+/* Says in words which check of APM vol. 2 15.5.1 the VMCB fails, as far as it can be found. */
+void svm_report_invalid(struct vcpu *vcpu);
+
+/* --- svm_skip.c --- */
+/* The same for processors that do not save the next RIP: decodes the instruction. */
+void svm_skip_decoded(struct vcpu *vcpu);
+/* RIP becomes `next`, past the instruction that exited: ends interrupt shadows, lets a step trap.
+ */
+void svm_skip_to(struct vcpu *vcpu, u64 next);
+
+/* The register that the MOV to a control register at RIP reads, and its length; or -EFAULT: a fault
+ * was injected, -EINVAL: it is no such instruction. */
+int svm_decode_mov_to_cr(struct vcpu *vcpu, unsigned *length) __must_check;
+
+/* Moves RIP past the instruction that exited. */
+static inline void svm_skip_instruction(struct vcpu *vcpu)
+{
+	if (likely(svm_caps.nrip))
+		svm_skip_to(vcpu, svm_of(vcpu)->vmcb->next_rip);
+	else
+		svm_skip_decoded(vcpu);
+}
+
+/* #GP(0) at the instruction that exited. */
+static inline enum run_next svm_inject_gp(struct vcpu *vcpu)
+{
+	svm_inject_exception(vcpu, 13, true, 0);
+	return RUN_RESUME;
+}
+
+#endif

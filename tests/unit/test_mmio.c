@@ -1,0 +1,528 @@
+/*
+ * Instructions at a vCPU's RIP: fetched through the guest's page tables or given by the exit, their
+ * lengths, and accesses of control registers.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/cpu.h"
+#include "hv/backend.h"
+#include "hv/emulate/emulate.h"
+#include "hv/mmio.h"
+#include "hv/vm.h"
+
+#define RAM_SIZE 0x10000u
+#define PML4	 0x1000u
+#define PDPT	 0x2000u
+#define PD	 0x3000u
+#define PT	 0x4000u
+#define CODE	 0x8000u
+#define NO_FAULT 0xff
+
+struct cpu_features cpu_features = { .phys_bits = 36 };
+static struct vm vm;
+static struct vcpu vcpu;
+static struct emu_cache cache;
+static struct guest_state state;
+static _Alignas(8) u8 ram[RAM_SIZE];
+static u8 injected;
+static u32 error_code;
+static u64 cr2, new_rip;
+static unsigned finds, kills;
+static bool restless; /* page tables change under every walk */
+
+void *vm_mem_find(const struct vm_mem *mem, gpa_t gpa, u64 *left)
+{
+	assert_ptr_equal(mem, &vm.mem);
+	finds++;
+	if (restless)
+		ram[PT + 8 * (CODE >> 12) + 7] ^= 0x10; /* a bit that means nothing */
+	if (gpa.v >= RAM_SIZE)
+		return NULL;
+	*left = RAM_SIZE - gpa.v;
+	return ram + gpa.v;
+}
+
+void vm_kill(struct vcpu *v, const char *fmt, ...)
+{
+	(void)v;
+	(void)fmt;
+	kills++;
+}
+
+static void get_mode(struct vcpu *v, struct guest_state *out)
+{
+	assert_ptr_equal(v, &vcpu);
+	*out = state;
+}
+
+static void get_segment(struct vcpu *v, unsigned seg, struct guest_segment *out)
+{
+	(void)v;
+	*out = state.seg[seg];
+}
+
+static void inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
+{
+	(void)v;
+	injected = vector;
+	error_code = has_error ? error : 0;
+}
+
+static void set_cr2(struct vcpu *v, u64 value)
+{
+	(void)v;
+	cr2 = value;
+}
+
+static void set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)
+{
+	(void)v;
+	(void)rflags;
+	state.rsp = rsp;
+	new_rip = rip;
+}
+
+static const struct backend_ops fake = { .get_mode = get_mode,
+					 .get_segment = get_segment,
+					 .inject_exception = inject_exception,
+					 .set_cr2 = set_cr2,
+					 .set_rip = set_rip };
+const struct backend_ops *backend = &fake;
+
+static void set_u64(u64 addr, u64 value)
+{
+	memcpy(ram + addr, &value, sizeof(value));
+}
+
+/* 64-bit code with RAM mapped one to one in 4 KiB pages, accessed and dirty. */
+static void mode_64(void)
+{
+	state.cr0 = CR0_PG | CR0_PE | CR0_ET | CR0_NE;
+	state.cr3 = PML4;
+	state.cr4 = CR4_PAE;
+	state.efer = EFER_LME | EFER_LMA;
+	state.rip = CODE;
+	state.seg[SEG_CS] = (struct guest_segment){ .ar = SEG_AR_TYPE_CODE | SEG_AR_L };
+	set_u64(PML4, PDPT | 0x63);
+	set_u64(PDPT, PD | 0x63);
+	set_u64(PD, PT | 0x63);
+	for (unsigned i = 0; i < RAM_SIZE / PAGE_SIZE; i++)
+		set_u64(PT + 8 * i, i * PAGE_SIZE | 0x63);
+}
+
+static void mode_legacy(bool big)
+{
+	u32 ar = SEG_AR_TYPE_DATA | (big ? SEG_AR_DB : 0), limit = big ? 0xffffffff : 0xffff;
+
+	state.cr0 = CR0_ET | (big ? CR0_PE : 0);
+	state.cr4 = state.efer = 0;
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		state.seg[i] = (struct guest_segment){ .ar = ar, .limit = limit };
+	state.seg[SEG_CS].ar |= SEG_AR_TYPE_CODE;
+	state.seg[SEG_CS].base = big ? 0 : CODE - 0x100;
+	state.rip = big ? CODE : 0x100;
+}
+
+static int set_up(void **unused)
+{
+	(void)unused;
+	memset(&vcpu, 0, sizeof(vcpu));
+	memset(&cache, 0, sizeof(cache));
+	memset(&state, 0, sizeof(state));
+	memset(ram, 0x90, sizeof(ram));
+	memset(ram, 0, CODE);
+	vcpu.vm = &vm;
+	vcpu.emu_cache = &cache;
+	injected = NO_FAULT;
+	error_code = finds = kills = 0;
+	cr2 = new_rip = 0;
+	restless = false;
+	mode_64();
+	return 0;
+}
+
+/* --- lengths --- */
+
+struct coded {
+	u8 length, count;
+	u8 bytes[16];
+};
+#define I(length, ...)                                 \
+	{                                              \
+		length, sizeof((u8[]){ __VA_ARGS__ }), \
+		{                                      \
+			__VA_ARGS__                    \
+		}                                      \
+	}
+
+static void expect_lengths(const struct coded *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		memcpy(ram + CODE, c[i].bytes, c[i].count);
+		assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), c[i].length);
+		/* The same from the exit, and from an exit that has only what it needs. */
+		memset(&cache, 0, sizeof(cache));
+		assert_int_equal(mmio_instruction_length(&vcpu, c[i].bytes, c[i].length),
+				 c[i].length);
+		assert_int_equal(mmio_instruction_length(&vcpu, ram + CODE, 15), c[i].length);
+	}
+	assert_int_equal(injected, NO_FAULT);
+}
+#define EXPECT_LENGTHS(...)                                              \
+	do {                                                             \
+		static const struct coded list_[] = { __VA_ARGS__ };     \
+		expect_lengths(list_, sizeof(list_) / sizeof(list_[0])); \
+	} while (0)
+
+/* What SVM intercepts and the hypervisor skips, as assemblers and compilers write it. */
+static void test_lengths_64(void **unused)
+{
+	(void)unused;
+	EXPECT_LENGTHS(I(2, 0x0f, 0xa2),			       /* cpuid */
+		       I(1, 0xf4),				       /* hlt */
+		       I(2, 0x0f, 0x32), I(2, 0x0f, 0x30),	       /* rdmsr, wrmsr */
+		       I(2, 0x0f, 0x31), I(3, 0x0f, 0x01, 0xf9),       /* rdtsc, rdtscp */
+		       I(2, 0x0f, 0x33),			       /* rdpmc */
+		       I(3, 0x0f, 0x01, 0xd9),			       /* vmmcall */
+		       I(3, 0x0f, 0x01, 0xc1),			       /* vmcall */
+		       I(3, 0x0f, 0x01, 0xd0), I(3, 0x0f, 0x01, 0xd1), /* xgetbv, xsetbv */
+		       I(3, 0x0f, 0x01, 0xd8), I(3, 0x0f, 0x01, 0xdd), /* vmrun, clgi */
+		       I(3, 0x0f, 0x01, 0xde), I(3, 0x0f, 0x01, 0xdf), /* skinit, invlpga */
+		       I(3, 0x0f, 0x01, 0xc8), I(3, 0x0f, 0x01, 0xc9), /* monitor, mwait */
+		       I(2, 0x0f, 0x08), I(2, 0x0f, 0x09),	       /* invd, wbinvd */
+		       I(3, 0xf3, 0x0f, 0x09),			       /* wbnoinvd */
+		       I(2, 0xf3, 0x90),			       /* pause */
+		       I(2, 0x0f, 0x06), I(2, 0x0f, 0x0b),	       /* clts, ud2 */
+		       I(3, 0x0f, 0x01, 0x3b),			       /* invlpg [rbx] */
+		       I(9, 0x65, 0x0f, 0x01, 0x3c, 0x25, 1, 2, 3, 4), /* invlpg gs:[...] */
+		       I(1, 0xec), I(2, 0x66, 0xed), I(2, 0xe4, 0x60), I(2, 0xe6, 0x80),
+		       I(2, 0xf3, 0x6e),		   /* rep outsb */
+		       I(2, 0x48, 0xcf), I(2, 0xcd, 0x80), /* iretq, int 80h */
+		       I(3, 0x0f, 0x22, 0xc0), I(4, 0x41, 0x0f, 0x22, 0xdf),
+		       I(10, 0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8)); /* mov rax, imm64 */
+}
+
+/* Prefixes that mean nothing count all the same, up to 15 bytes in all. */
+static void test_prefixes(void **unused)
+{
+	(void)unused;
+	EXPECT_LENGTHS(I(3, 0x66, 0x0f, 0xa2), I(3, 0xf2, 0x0f, 0xa2), I(3, 0xf3, 0x0f, 0xa2),
+		       I(3, 0x48, 0x0f, 0xa2), I(3, 0x2e, 0x0f, 0xa2), I(2, 0x67, 0xf4),
+		       I(2, 0xf3, 0xf4), I(4, 0x66, 0x48, 0x0f, 0x30),
+		       I(5, 0xf2, 0x66, 0x40, 0x0f, 0x32),
+		       I(15, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+			 0x66, 0x0f, 0xa2));
+	memset(ram + CODE, 0x66, 14);
+	memcpy(ram + CODE + 14, "\x0f\xa2", 2);
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EFAULT);
+	assert_int_equal(injected, GUEST_GP);
+}
+
+static void test_lengths_legacy(void **unused)
+{
+	(void)unused;
+	mode_legacy(true);
+	EXPECT_LENGTHS(I(2, 0x0f, 0xa2), I(1, 0xf4), I(2, 0x0f, 0x30), I(3, 0x0f, 0x20, 0xc0),
+		       I(5, 0xb8, 1, 2, 3, 4), I(4, 0x66, 0xb8, 1, 2),
+		       I(7, 0x0f, 0x01, 0x3d, 1, 2, 3, 4), /* invlpg [disp32] */
+		       I(6, 0x67, 0x0f, 0x01, 0x3e, 1, 2), /* invlpg [disp16] */
+		       I(1, 0x40), I(1, 0x48));		   /* inc, dec: no REX here */
+	mode_legacy(false);
+	EXPECT_LENGTHS(I(2, 0x0f, 0xa2), I(1, 0xf4), I(2, 0x0f, 0x32), I(3, 0x0f, 0x22, 0xc0),
+		       I(3, 0xb8, 1, 2), I(6, 0x66, 0xb8, 1, 2, 3, 4),
+		       I(5, 0x0f, 0x01, 0x16, 1, 2)); /* lgdt [disp16] */
+}
+
+static void test_no_instruction(void **unused)
+{
+	static const u8 bad[15] = { 0x0f, 0x04 };
+
+	(void)unused;
+	memcpy(ram + CODE, bad, sizeof(bad));
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EINVAL);
+	assert_int_equal(mmio_instruction_length(&vcpu, bad, 15), -EINVAL);
+	/* A lock prefix on what takes none is #UD. */
+	memcpy(ram + CODE, "\xf0\x0f\xa2", 3);
+	assert_int_equal(injected, NO_FAULT);
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EFAULT);
+	assert_int_equal(injected, GUEST_UD);
+	/* RIP where no RAM is reads ones. */
+	injected = NO_FAULT;
+	set_u64(PT + 8 * (CODE >> 12), 0xfee00063);
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EINVAL);
+	assert_int_equal(injected, NO_FAULT);
+}
+
+static void test_decoded_once(void **unused)
+{
+	(void)unused;
+	memcpy(ram + CODE, "\x0f\xa2", 2);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 2);
+	assert_int_equal(cache.misses, 1);
+	/* Other bytes at the same place, and the same in another mode, are decoded anew. */
+	memcpy(ram + CODE, "\x48\xb8", 2);
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 10);
+	assert_int_equal(cache.misses, 2);
+	mode_legacy(true);
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 1);
+	assert_int_equal(cache.misses, 3);
+	/* Without a cache, too. */
+	vcpu.emu_cache = NULL;
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 1);
+}
+
+/* --- fetching --- */
+
+static void test_page_end(void **unused)
+{
+	u64 next = CODE + PAGE_SIZE;
+
+	(void)unused;
+	for (unsigned in_first = 1; in_first <= 15; in_first++) {
+		state.rip = next - in_first;
+		memset(ram + state.rip, 0x66, 15);
+		ram[state.rip + 14] = 0x90;
+		set_u64(PT + 8 * (next >> 12), next | 0x63);
+		memset(vcpu.fetch_cache, 0, sizeof(vcpu.fetch_cache));
+		assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 15);
+		assert_int_equal(injected, NO_FAULT);
+		/* The second page is gone: a fault there if the instruction reaches it. */
+		set_u64(PT + 8 * (next >> 12), 0);
+		assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0),
+				 in_first == 15 ? 15 : -EFAULT);
+		assert_int_equal(injected, in_first == 15 ? NO_FAULT : GUEST_PF);
+		assert_int_equal(cr2, in_first == 15 ? 0 : next);
+		ram[next - 1] = 0xf4;
+		state.rip = next - 1;
+		injected = NO_FAULT;
+		cr2 = 0;
+		assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 1);
+		assert_int_equal(injected, NO_FAULT);
+	}
+}
+
+static void test_first_page_gone(void **unused)
+{
+	(void)unused;
+	set_u64(PT + 8 * (CODE >> 12), 0);
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EFAULT);
+	assert_int_equal(injected, GUEST_PF);
+	assert_int_equal(cr2, CODE);
+	assert_int_equal(error_code & PF_PRESENT, 0);
+}
+
+/* Page tables that never hold still: the guest is entered again, and nothing injected. */
+static void test_restless_tables(void **unused)
+{
+	(void)unused;
+	set_u64(PT + 8 * (CODE >> 12), CODE | 0x43); /* not accessed yet: the walk must write */
+	restless = true;
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EFAULT);
+	assert_int_equal(injected, NO_FAULT);
+	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
+	assert_int_equal(injected, NO_FAULT);
+	assert_int_equal(kills, 0);
+	/* The same in the second page of an instruction. */
+	state.rip = CODE - 1;
+	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), -EFAULT);
+	assert_int_equal(injected, NO_FAULT);
+}
+
+/* Bytes of the exit are taken without a walk; when they are cut short, the rest is fetched. */
+static void test_given_bytes(void **unused)
+{
+	static const u8 store[15] = { 0x89, 0x0b }; /* mov [rbx], ecx */
+	struct mmio_hint hint = { .insn = store, .insn_count = 15 };
+
+	(void)unused;
+	vcpu.regs.r[REG_RBX] = 0x9000;
+	vcpu.regs.r[REG_RCX] = 0x12345678;
+	memset(ram + CODE, 0xf4, 15); /* what the guest has made of it since */
+	mmio_emulate(&vcpu, &hint);
+	assert_int_equal(new_rip, CODE + 2);
+	assert_memory_equal(ram + 0x9000, "\x78\x56\x34\x12", 4);
+	/* With the address told as well, nothing at all is walked. */
+	hint.valid = hint.write = true;
+	hint.gpa = GPA(0x9000);
+	finds = 0;
+	mmio_emulate(&vcpu, &hint);
+	assert_int_equal(finds, 1);
+	assert_int_equal(mmio_instruction_length(&vcpu, store, 2), 2);
+	assert_int_equal(finds, 1);
+	/* More than there can be are not read. */
+	assert_int_equal(mmio_instruction_length(&vcpu, store, 15), 2);
+	memcpy(ram + CODE, store, sizeof(store));
+	assert_int_equal(mmio_instruction_length(&vcpu, store, 1), 2);
+	assert_true(finds > 1);
+	set_u64(PT + 8 * (CODE >> 12), 0);
+	assert_int_equal(mmio_instruction_length(&vcpu, store, 1), -EFAULT);
+	assert_int_equal(injected, GUEST_PF);
+}
+
+/* --- control registers --- */
+
+static struct mmio_cr_access decode(const char *bytes, unsigned count)
+{
+	struct mmio_cr_access a;
+
+	memset(&a, 0xff, sizeof(a));
+	memset(ram + CODE, 0x90, 16);
+	memcpy(ram + CODE, bytes, count);
+	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), 0);
+	return a;
+}
+#define DECODE(bytes) decode(bytes, sizeof(bytes) - 1)
+
+static void expect_move(struct mmio_cr_access a, u8 kind, u8 cr, u8 reg, u8 length)
+{
+	assert_int_equal(a.kind, kind);
+	assert_int_equal(a.cr, cr);
+	assert_int_equal(a.reg, reg);
+	assert_int_equal(a.length, length);
+	assert_false(a.memory);
+}
+
+static void test_cr_moves(void **unused)
+{
+	(void)unused;
+	for (unsigned reg = 0; reg < 16; reg++) {
+		char to[] = { (char)(0x40 | reg >> 3), 0x0f, 0x22, (char)(0xc0 | (reg & 7)) };
+
+		expect_move(decode(to, 4), MMIO_CR_MOV_TO, 0, (u8)reg, 4);
+		to[2] = 0x20;
+		to[3] = (char)(0xe0 | (reg & 7));
+		expect_move(decode(to, 4), MMIO_CR_MOV_FROM, 4, (u8)reg, 4);
+	}
+	expect_move(DECODE("\x0f\x22\xdc"), MMIO_CR_MOV_TO, 3, REG_RSP, 3);
+	expect_move(DECODE("\x44\x0f\x22\xc3"), MMIO_CR_MOV_TO, 8, REG_RBX, 4);
+	expect_move(DECODE("\x45\x0f\x20\xc7"), MMIO_CR_MOV_FROM, 8, REG_R15, 4);
+	expect_move(DECODE("\x0f\x20\xd0"), MMIO_CR_MOV_FROM, 2, REG_RAX, 3);
+	/* The mod field is not looked at (APM vol. 3, MOV CRn). */
+	expect_move(DECODE("\x0f\x20\x03"), MMIO_CR_MOV_FROM, 0, REG_RBX, 3);
+	expect_move(DECODE("\x66\x0f\x22\xe1"), MMIO_CR_MOV_TO, 4, REG_RCX, 4);
+	mode_legacy(true);
+	expect_move(DECODE("\x0f\x22\xc6"), MMIO_CR_MOV_TO, 0, REG_RSI, 3);
+	mode_legacy(false);
+	expect_move(DECODE("\x0f\x22\xc2"), MMIO_CR_MOV_TO, 0, REG_RDX, 3);
+	expect_move(DECODE("\x66\x0f\x20\xc0"), MMIO_CR_MOV_FROM, 0, REG_RAX, 4);
+}
+
+static void test_cr_others(void **unused)
+{
+	struct mmio_cr_access a;
+
+	(void)unused;
+	expect_move(DECODE("\x0f\x06"), MMIO_CR_CLTS, 0, 0, 2);
+	vcpu.regs.r[REG_RDI] = 0xaaaaaaaaaaaa8009;
+	a = DECODE("\x0f\x01\xf7"); /* lmsw di */
+	expect_move(a, MMIO_CR_LMSW, 0, REG_RDI, 3);
+	assert_int_equal(a.msw, 0x8009);
+	state.rsp = 0x7777;
+	assert_int_equal(DECODE("\x0f\x01\xf4").msw, 0x7777);
+	vcpu.regs.r[REG_RBX] = 0x9ffe;
+	memcpy(ram + 0x9ffe, "\x0b\x70\xff", 3);
+	a = DECODE("\x0f\x01\x33"); /* lmsw [rbx] */
+	assert_int_equal(a.kind, MMIO_CR_LMSW);
+	assert_true(a.memory);
+	assert_int_equal(a.msw, 0x700b);
+	assert_int_equal(a.length, 3);
+	a = DECODE("\x0f\x01\x23"); /* smsw [rbx] */
+	assert_int_equal(a.kind, MMIO_CR_SMSW);
+	assert_true(a.memory);
+	expect_move(DECODE("\x0f\x01\xe2"), MMIO_CR_SMSW, 0, REG_RDX, 3);
+	assert_int_equal(injected, NO_FAULT);
+}
+
+static void test_cr_faults(void **unused)
+{
+	static const u8 nop[15] = { 0x90 };
+	struct mmio_cr_access a;
+
+	(void)unused;
+	assert_int_equal(mmio_decode_cr_access(&vcpu, nop, 15, &a), -EINVAL);
+	memcpy(ram + CODE, "\x0f\x01\x33", 3);
+	vcpu.regs.r[REG_RBX] = 0x9fff; /* into a page that is not there */
+	set_u64(PT + 8 * 10, 0);
+	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), -EFAULT);
+	assert_int_equal(injected, GUEST_PF);
+	assert_int_equal(cr2, 0xa000);
+	injected = NO_FAULT;
+	vcpu.regs.r[REG_RBX] = BIT(60);
+	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), -EFAULT);
+	assert_int_equal(injected, GUEST_GP);
+	memcpy(ram + CODE, "\x0f\x22\xc8", 3); /* mov cr1, rax */
+	injected = NO_FAULT;
+	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), -EFAULT);
+	assert_int_equal(injected, GUEST_UD);
+}
+
+static void run(const char *bytes, unsigned count)
+{
+	memcpy(ram + CODE, bytes, count);
+	state.rip = CODE;
+	new_rip = 0;
+	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
+	assert_int_equal(new_rip, CODE + count);
+}
+#define RUN(bytes) run(bytes, sizeof(bytes) - 1)
+
+/* SMSW is executed; what writes control registers is the backends' to do. */
+static void test_smsw(void **unused)
+{
+	u64 ones = ~0ull;
+
+	(void)unused;
+	state.cr0 = 0x8005003b;
+	vcpu.regs.r[REG_RAX] = vcpu.regs.r[REG_RCX] = vcpu.regs.r[REG_RDX] = ones;
+	RUN("\x66\x0f\x01\xe0"); /* smsw ax */
+	assert_int_equal(vcpu.regs.r[REG_RAX], (ones & ~0xffffull) | 0x3b);
+	RUN("\x0f\x01\xe1"); /* smsw ecx */
+	assert_int_equal(vcpu.regs.r[REG_RCX], 0x8005003b);
+	RUN("\x48\x0f\x01\xe2"); /* smsw rdx */
+	assert_int_equal(vcpu.regs.r[REG_RDX], 0x8005003b);
+	vcpu.regs.r[REG_RBX] = 0x9000;
+	memset(ram + 0x9000, 0xff, 8);
+	RUN("\x48\x0f\x01\x23"); /* smsw [rbx]: 16 bits whatever the prefix */
+	assert_memory_equal(ram + 0x9000, "\x3b\x00\xff\xff", 4);
+	memcpy(ram + CODE, "\x0f\x06", 2);
+	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
+	assert_int_equal(kills, 1);
+	state.cpl = 3;
+	set_u64(PML4, PDPT | 0x67);
+	set_u64(PDPT, PD | 0x67);
+	set_u64(PD, PT | 0x67);
+	set_u64(PT + 8 * (CODE >> 12), CODE | 0x67);
+	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
+	assert_int_equal(kills, 1);
+	assert_int_equal(injected, GUEST_UD);
+}
+
+#define T(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_lengths_64),
+		T(test_prefixes),
+		T(test_lengths_legacy),
+		T(test_no_instruction),
+		T(test_decoded_once),
+		T(test_page_end),
+		T(test_first_page_gone),
+		T(test_restless_tables),
+		T(test_given_bytes),
+		T(test_cr_moves),
+		T(test_cr_others),
+		T(test_cr_faults),
+		T(test_smsw),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
