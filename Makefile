@@ -89,6 +89,7 @@ $(BUILD)/$(1).elf: $(BUILD)/$(1).symtab.S
 	@echo "  LD $$@"; $$(CC) -c -o $(BUILD)/$(1).symtab.o $$<
 	@$$(CC) $$(HV_LDFLAGS) $(3) -Wl,-Map,$(BUILD)/$(1).map -o $$@ $(2) $(BUILD)/$(1).symtab.o $$(HV_LIBS)
 	@scripts/mksymbols --check $$@ $$<
+	@scripts/check-image $$@
 endef
 $(eval $(call LINK_IMAGE,neap,$(HV_OBJECTS),))
 

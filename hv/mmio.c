@@ -266,7 +266,7 @@ static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
  * fault. */
 static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 {
-	struct fetch_cache *cache = &c->vcpu->fetch_cache;
+	struct fetch_cache *cache = &c->vcpu->fetch_cache[fetch_cache_index(linear)];
 	u64 offset = linear & (PAGE_SIZE - 1), left;
 	const u8 *page = fetch_cache_find(cache, &c->mode, linear);
 	gpa_t gpa;
@@ -392,7 +392,7 @@ static void give_up(struct mmio_ctx *c, const struct mmio_hint *hint)
 }
 
 /* Fills in the context. False: there is nothing to do but to enter the guest again. */
-static bool begin(struct mmio_ctx *c, struct vcpu *v, const struct mmio_hint *hint)
+static force_inline bool begin(struct mmio_ctx *c, struct vcpu *v, const struct mmio_hint *hint)
 {
 	int err;
 

@@ -61,7 +61,7 @@ struct vcpu {
 	u64 tsc_offset, tsc_adjust;
 	struct vcpu_msrs msrs;
 	struct emu_cache *emu_cache;
-	struct fetch_cache fetch_cache;
+	struct fetch_cache fetch_cache[FETCH_CACHES];
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];
 	struct lapic lapic;

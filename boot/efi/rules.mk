@@ -18,7 +18,7 @@ EFI_CFLAGS = -std=gnu11 -O2 -g -ffreestanding -fpic -fvisibility=hidden -fshort-
 	-fno-strict-aliasing $(if $(CLANG),,-fno-tree-loop-distribute-patterns) $(WARNINGS) -MMD -MP -I. \
 	-nostdinc -isystem $(DEPS)/newlib-hv/include -isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(GNU_EFI_INCLUDE) -isystem $(GNU_EFI_INCLUDE)/x86_64 -DGNU_EFI_USE_MS_ABI \
-	-DNEAP_VERSION='"$(VERSION)"' $(EFI_EXTRA_CFLAGS)
+	-DNEAP_VERSION='"$(VERSION)"'
 
 $(EFI_OBJECTS): | $(DEPS)/.ready
 $(EFI_BUILD)/boot/efi/main.o: $(BUILD)/version

@@ -1,24 +1,24 @@
 """Boot images: an ISO for CD-ROM drives and sticks, and a stick with a FAT partition.
 
-Both hold the same tree: /boot/neap.elf, /boot/modules/NAME and /boot/grub/grub.cfg.
+Both hold the same tree: /boot/neap.elf, /boot/modules/NAME, /boot/cmdline and /boot/grub/grub.cfg.
+The BIOS starts GRUB. UEFI starts GRUB, too, or Neap's own loader neap.efi, which reads the command
+line and the modules from the volume it is on.
 """
 
+import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 
-from . import UserError, need_file, stick
+from . import UserError, grub, iso, need_file, stick
+from .tool import IMAGE_TIME
 
-GRUB_MODULES = "normal multiboot2 linux iso9660 biosdisk part_msdos fat echo serial terminal"
-# Every image is dated alike, so that the same files make the same bytes and boot in the same time.
-IMAGE_TIME = 1767225600
-IMAGE_DATE = "2026010100000000"
 MODULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
-# scripts/run looks for this line: GRUB prints it on the serial port when it could not start us.
-GRUB_FAILED = "grub: could not start the image"
+EFI_LOADERS = ("grub", "neap")
+# What UEFI starts from a removable medium.
+EFI_START = "EFI/BOOT/BOOTX64.EFI"
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Contents:
     modules: list = field(default_factory=list)
     linux: str = None
     initrd: str = None
+    efi: str = None             # neap.efi, for UEFI to start without GRUB
 
     def all_modules(self):
         """The modules in the order in which Neap sees them: the manifest first, if there is one."""
@@ -54,7 +55,7 @@ class Contents:
         return first + self.modules
 
     def check(self):
-        """Raises UserError for anything that GRUB would stumble over later, and silently."""
+        """Raises UserError for anything that a loader would stumble over later, and silently."""
         names = [module.name for module in self.all_modules()]
         for name in names:
             if not MODULE_NAME.fullmatch(name):
@@ -67,78 +68,116 @@ class Contents:
             need_file(self.linux, "scripts/setup fetches the stock kernel")
         else:
             need_file(self.elf, "make builds it")
+        if self.efi:
+            need_file(self.efi, "make builds it; with --efi-loader grub it is not needed")
+
+    def files(self):
+        """{path in the image: file it is copied from}"""
+        if self.linux:
+            initrd = {"boot/initrd": self.initrd} if self.initrd else {}
+            return {"boot/linux": self.linux, **initrd}
+        modules = {f"boot/modules/{module.name}": module.path for module in self.all_modules()}
+        return {"boot/neap.elf": self.elf, **modules}
 
 
-def quote_words(text):
-    """`text` as words for GRUB's script language, each of them in single quotes."""
-    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in text.split())
-
-
-def grub_config(contents):
-    """The text of grub.cfg."""
-    lines = ["set timeout=0", "set gfxpayload=text"]
-    if contents.linux:
-        lines.append(f"linux /boot/linux {quote_words(contents.cmdline)}")
-        if contents.initrd:
-            lines.append("initrd /boot/initrd")
-    else:
-        lines.append(f"multiboot2 /boot/neap.elf {quote_words(contents.cmdline)}")
-        for module in contents.all_modules():
-            # A compressed module is the guest's business: GRUB is to hand it over as it is.
-            lines.append(f"module2 --nounzip /boot/modules/{module.name} {module.name}")
-    lines += ["boot", "serial --unit=0 --speed=115200", "terminal_output --append serial",
-              f"echo; echo '{GRUB_FAILED}'"]
-    return "\n".join(lines) + "\n"
-
-
-def lay_out(contents, root):
-    """Copies everything into the directory `root`, as it is to be in the image."""
-    contents.check()
-    os.makedirs(os.path.join(root, "boot/grub"))
-    files = {}
-    if contents.linux:
-        files["boot/linux"] = contents.linux
-        if contents.initrd:
-            files["boot/initrd"] = contents.initrd
-    else:
-        files["boot/neap.elf"] = contents.elf
-        os.makedirs(os.path.join(root, "boot/modules"))
-        for module in contents.all_modules():
-            files[f"boot/modules/{module.name}"] = module.path
+def _copy(files, root):
     for name, source in files.items():
-        shutil.copyfile(source, os.path.join(root, name))
-    with open(os.path.join(root, "boot/grub/grub.cfg"), "w", encoding="utf-8") as file:
-        file.write(grub_config(contents))
+        target = os.path.join(root, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _write(root, name, text):
+    path = os.path.join(root, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _date(root):
     for directory, subdirectories, names in os.walk(root):
         for name in subdirectories + names:
             os.utime(os.path.join(directory, name), (IMAGE_TIME, IMAGE_TIME))
 
 
-def run_tool(command):
-    """Runs a command that is quiet when all is well; its output is shown when it fails."""
-    environment = dict(os.environ, SOURCE_DATE_EPOCH=str(IMAGE_TIME), LC_ALL="C.UTF-8")
-    try:
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    except FileNotFoundError:
-        raise UserError(f"{command[0]} is not installed; scripts/setup installs it") from None
-    if done.returncode:
-        raise UserError(f"{command[0]} failed:\n{done.stdout}")
+def _fingerprint(root):
+    """A name for this tree that no other has: a hash of all that is in it."""
+    state = hashlib.sha256()
+    for directory, subdirectories, names in os.walk(root):
+        subdirectories.sort()
+        for name in sorted(names):
+            path = os.path.join(directory, name)
+            state.update(f"{os.path.relpath(path, root)} {os.path.getsize(path)}\n".encode())
+            with open(path, "rb") as file:
+                state.update(file.read())
+    return state.hexdigest()[:16]
+
+
+def lay_out(contents, root):
+    """Copies everything into the directory `root`, as it is to be in the image.
+
+    Returns the path, in the image, of an empty file that only this image has: GRUB for UEFI finds
+    its volume by it.
+    """
+    contents.check()
+    _copy(contents.files(), root)
+    if not contents.linux:
+        _write(root, "boot/cmdline", contents.cmdline + "\n")
+    _write(root, "boot/grub/grub.cfg", grub.config(contents))
+    marker = f"boot/grub/{_fingerprint(root)}.id"
+    _write(root, marker, "")
+    return "/" + marker
+
+
+def lay_out_efi(contents, root, marker, own_volume):
+    """Puts what UEFI starts under `root`; the modules, too, if that becomes a volume of its own."""
+    start = os.path.join(root, EFI_START)
+    os.makedirs(os.path.dirname(start))
+    if not contents.efi:
+        grub.build_efi_core(start, marker)
+        return
+    shutil.copyfile(contents.efi, start)
+    if own_volume:
+        files = contents.files()
+        del files["boot/neap.elf"]
+        _copy(files, root)
+        _write(root, "boot/cmdline", contents.cmdline + "\n")
+
+
+def lay_out_kernel(contents, root):
+    """Puts everything into the directory `root` for an emulator that loads a kernel itself.
+
+    The modules lie there under their names alone: QEMU hands over what it was told as the name of a
+    file as the module's string. Returns the kernel's name and those of the modules.
+    """
+    contents.check()
+    if contents.linux:
+        kernel, modules = "linux", [Module(contents.initrd, "initrd")] if contents.initrd else []
+    else:
+        kernel, modules = "neap.elf", contents.all_modules()
+    files = {kernel: contents.linux or contents.elf}
+    for module in modules:
+        if module.name in files:
+            raise UserError(f"a module cannot be named {module.name} here: the kernel is")
+        files[module.name] = module.path
+    for name, path in files.items():
+        os.symlink(os.path.abspath(path), os.path.join(root, name))
+    return kernel, [module.name for module in modules]
 
 
 def build_iso(contents, path):
-    """Writes an ISO that a BIOS boots, from a CD-ROM drive or copied onto a stick as it is."""
-    with tempfile.TemporaryDirectory(prefix="neap-iso-") as root:
-        lay_out(contents, root)
-        # Few and uncompressed modules: an emulated drive is slow, an emulated inflate slower.
-        run_tool(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", path, "--compress=no",
-                  "--fonts=", "--themes=", "--locales=", f"--install-modules={GRUB_MODULES}", root,
-                  "--", "-volume_date", "uuid", IMAGE_DATE, "-volume_date", "all_file_dates",
-                  f"={IMAGE_TIME}"])
+    """Writes an ISO, to boot from a CD-ROM drive or copied onto a stick as it is."""
+    with tempfile.TemporaryDirectory(prefix="neap-iso-") as scratch:
+        root, efi_root = os.path.join(scratch, "root"), os.path.join(scratch, "efi")
+        marker = lay_out(contents, root)
+        lay_out_efi(contents, efi_root, marker, own_volume=True)
+        _date(scratch)
+        iso.build(root, efi_root, path)
 
 
 def build_stick(contents, path):
     """Writes a disk image with one FAT partition, whose files a person can edit on any machine."""
     with tempfile.TemporaryDirectory(prefix="neap-stick-") as root:
-        lay_out(contents, root)
-        stick.build(root, path, GRUB_MODULES, run_tool)
+        lay_out_efi(contents, root, lay_out(contents, root), own_volume=False)
+        _date(root)
+        stick.build(root, path)

@@ -97,8 +97,10 @@ class Session:
         if self._life:
             self._life.tick()
         wait = self._line.pump()
+        control = self._emulator.control_fd
+        fds = [self._line.fd, self._emulator.pidfd, self._keyboard and self._keyboard.fd, control]
         readable, writable, _ = select.select(
-            [self._line.fd, self._emulator.pidfd] + ([self._keyboard.fd] if self._keyboard else []),
+            [fd for fd in fds if fd is not None],
             [self._output.fd] if self._output.backlog else [], [],
             TICK if wait is None else min(wait, TICK))
         if writable:
@@ -107,6 +109,8 @@ class Session:
             self._line.type(self._keyboard.read())
         if self._line.fd in readable:
             self._take(self._line.read())
+        elif control is not None and control in readable:
+            self._emulator.control()
         elif self._emulator.pidfd in readable:
             return self._ended()
         return None

@@ -4,12 +4,14 @@ import os
 import struct
 import tempfile
 
-SECTOR = 512
+from . import fat, grub
+
+SECTOR = fat.SECTOR
 PARTITION_START = 2048          # sectors: 1 MiB, where partitioning tools put the first one
 SMALLEST_FAT32 = 66 << 20       # bytes: a FAT32 volume has 65525 clusters at least
 ROOM_TO_SPARE = 32 << 20        # bytes for what a person adds to the stick
+CYLINDER = fat.HEADS * fat.TRACK * SECTOR
 FAT32_LBA = 0x0C
-GRUB_DIRECTORY = "/usr/lib/grub/i386-pc"
 PARTITION_TABLE = 446
 
 
@@ -25,7 +27,7 @@ def boot_sectors(core, sectors):
     boot.img as it is built loads the core from block 1, and the core as it is built expects to
     follow there, so neither needs to be patched.
     """
-    with open(os.path.join(GRUB_DIRECTORY, "boot.img"), "rb") as file:
+    with open(os.path.join(grub.BIOS_DIRECTORY, "boot.img"), "rb") as file:
         boot = bytearray(file.read(SECTOR))
     boot[PARTITION_TABLE:510] = partition_entry(sectors) + bytes(48)
     boot[510:512] = b"\x55\xaa"
@@ -34,26 +36,17 @@ def boot_sectors(core, sectors):
     return bytes(boot) + core
 
 
-def tree_size(root):
-    """Bytes of all files under `root`."""
-    return sum(os.path.getsize(os.path.join(directory, name))
-               for directory, _, names in os.walk(root) for name in names)
-
-
-def build(root, path, modules, run_tool):
-    """Writes the image `path` with the files under `root`; run_tool(command) runs a program."""
-    size = max(SMALLEST_FAT32, tree_size(root)) + ROOM_TO_SPARE
+def build(root, path):
+    """Writes the image `path` with the files under `root`; it is a whole number of cylinders."""
+    start = PARTITION_START * SECTOR
+    size = start + max(SMALLEST_FAT32, fat.tree_size(root)) + ROOM_TO_SPARE
+    size = -(-size // CYLINDER) * CYLINDER
     with tempfile.TemporaryDirectory(prefix="neap-core-") as scratch:
         core = os.path.join(scratch, "core.img")
-        run_tool(["grub-mkimage", "-O", "i386-pc", "-d", GRUB_DIRECTORY, "-o", core,
-                  "-p", "(hd0,msdos1)/boot/grub"] + modules.split())
+        grub.build_bios_core(core, "i386-pc", "(hd0,msdos1)/boot/grub")
         with open(core, "rb") as file:
-            head = boot_sectors(file.read(), size // SECTOR)
+            head = boot_sectors(file.read(), (size - start) // SECTOR)
     with open(path, "wb") as file:
         file.write(head)
-        file.truncate(PARTITION_START * SECTOR + size)
-    partition = f"{path}@@{PARTITION_START * SECTOR}"
-    run_tool(["mformat", "-i", partition, "-F", "-T", str(size // SECTOR), "-h", "255", "-s", "63",
-              "-H", str(PARTITION_START), "-v", "NEAP", "-N", "4e454150", "::"])
-    for name in sorted(os.listdir(root)):
-        run_tool(["mcopy", "-i", partition, "-s", "-m", os.path.join(root, name), "::"])
+        file.truncate(size)
+    fat.build(root, path, size - start, start, ["-F"])

@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from .image import GRUB_FAILED
+from .grub import FAILED as GRUB_FAILED
 
 # A control sequence that a terminal would swallow, and the beginning of one at the end of a chunk.
 CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\^-~])")

@@ -2,19 +2,20 @@
  * A multiboot2 kernel of one file, for the tests of scripts/run: it tells its command line and its
  * modules on COM1, then obeys single characters. Digits make a number; x ends with that exit
  * status, y too but does not switch the machine off, z switches it off without a word; P panics, Q
- * panics and does not come to an end; n tells how many characters have come. Everything else is
- * echoed.
+ * panics and does not come to an end; T ends in a triple fault; n tells how many characters have
+ * come. Everything else is echoed.
  */
 #include <stdint.h>
 
-#define COM1	       0x3f8
-#define LSR_RECEIVED   0x01
-#define LSR_HOLD_EMPTY 0x20
-#define LSR_ALL_EMPTY  0x40
-#define TAG_CMDLINE    1
-#define TAG_MODULE     3
-#define PM1A_CONTROL   0xb004 /* of Bochs's ACPI device */
-#define SLEEP_S5       0x2000
+#define COM1		   0x3f8
+#define LSR_RECEIVED	   0x01
+#define LSR_HOLD_EMPTY	   0x20
+#define LSR_ALL_EMPTY	   0x40
+#define TAG_CMDLINE	   1
+#define TAG_MODULE	   3
+#define PM1A_CONTROL_BOCHS 0xb004 /* of its ACPI device */
+#define PM1A_CONTROL_QEMU  0x604
+#define SLEEP_S5	   0x2000
 
 struct tag {
 	uint32_t type;
@@ -34,6 +35,11 @@ __asm__(".text\n.globl _start\n"
 static void out8(uint16_t port, uint8_t value)
 {
 	__asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+
+static void out16(uint16_t port, uint16_t value)
+{
+	__asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port));
 }
 
 static uint8_t in8(uint16_t port)
@@ -80,7 +86,8 @@ static void switch_off(void)
 {
 	while (!(in8(COM1 + 5) & LSR_ALL_EMPTY))
 		;
-	__asm__ volatile("outw %0, %1" ::"a"((uint16_t)SLEEP_S5), "Nd"((uint16_t)PM1A_CONTROL));
+	out16(PM1A_CONTROL_BOCHS, SLEEP_S5);
+	out16(PM1A_CONTROL_QEMU, SLEEP_S5);
 }
 
 static void tell_boot_information(const uint8_t *info)
@@ -102,6 +109,16 @@ static void tell_boot_information(const uint8_t *info)
 			put("\n");
 		}
 	}
+}
+
+static void triple_fault(void)
+{
+	static const struct {
+		uint16_t limit;
+		uint32_t base;
+	} __attribute__((packed)) no_table;
+
+	__asm__ volatile("lidt %0; ud2" ::"m"(no_table));
 }
 
 static void exit_with(char how, uint32_t status)
@@ -135,6 +152,8 @@ __attribute__((used)) void payload_main(const uint8_t *info)
 			exit_with(c, number);
 		if (c == 'P' || c == 'Q')
 			put("\nneap: error: panic: as told\nneap: error: and why\n");
+		if (c == 'T')
+			triple_fault();
 		if (c == 'P')
 			put("neap: error: panic: end\n");
 		if (c == 'n') {

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from neaplib import UserError, aptsources, image
+from neaplib import UserError, aptsources, grub, image
 from neaplib.watch import LINE_MAX, LineReader, Watcher
 
 
@@ -70,7 +70,7 @@ def test_panic(text, panicked, over):
 
 
 def test_words_are_quoted_for_grub():
-    assert image.quote_words(" a  b=$x;c it's ") == r"'a' 'b=$x;c' 'it'\''s'"
+    assert grub.quote_words(" a  b=$x;c it's ") == r"'a' 'b=$x;c' 'it'\''s'"
 
 
 def test_a_module_is_named_after_its_file_unless_told():
@@ -91,7 +91,7 @@ def test_module_names_that_grub_would_misread_are_refused(tmp_path):
 
 def test_the_manifest_is_the_first_module():
     contents = image.Contents(elf="e", manifest="m", modules=[image.Module("v", "vmlinuz")])
-    config = image.grub_config(contents)
+    config = grub.config(contents)
     assert config.index("modules/manifest manifest") < config.index("modules/vmlinuz vmlinuz")
 
 

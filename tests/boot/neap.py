@@ -5,7 +5,7 @@ The log of every run stays under build/test-logs, named after the test. NEAP_BUI
 build than build/.
 """
 
-import collections
+import fcntl
 import os
 import re
 import subprocess
@@ -18,7 +18,6 @@ sys.path.insert(0, os.path.join(TOP, "scripts"))
 
 from neaplib import (BUILD, NEAP_ELF, STOCK_INITRD, STOCK_KERNEL,  # noqa: E402
                      STOCK_MANIFEST)
-from neaplib.image import Contents, Module, build_iso  # noqa: E402
 from neaplib.watch import LineReader  # noqa: E402
 
 LOGS = os.path.join(BUILD, "test-logs")
@@ -29,12 +28,13 @@ OFF = 0                 # all guests powered off
 KILLED = 2              # a guest was stopped for what it did
 NOT_STARTED = 4         # a VM of the manifest could not be started
 NO_VIRTUALIZATION = 6   # the processor lacks what Neap needs
+USAGE_ERROR = 2         # of scripts/run: it booted nothing
 TIMED_OUT = 124
 PANICKED = 125
 # Beyond its own time-out scripts/run needs some seconds to make an image and to end its emulator.
 RUN_SLACK = 60.0
 
-_runs = collections.Counter()      # of each test, so far
+_claimed = []           # open log files, locked: a log is this process's while that lives
 
 
 @dataclass
@@ -108,15 +108,32 @@ def stock_modules():
     return {"vmlinuz": STOCK_KERNEL, "initrd.gz": STOCK_INITRD}
 
 
-def _log_paths():
-    """Where this run's serial and emulator logs go: NAME.log, NAME-2.log, ... for the test NAME."""
+def _claim(path):
+    """Makes the log `path` this process's own; False if it is some other run's."""
+    file = open(path, "ab")  # pylint: disable=consider-using-with
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _claimed.append(file)
+    return True
+
+
+def _log_path(directory=LOGS):
+    """Where this run's log goes: NAME.log, NAME-2.log, ... for the test NAME.
+
+    No two runs of processes that are alive share a log; those of processes that have ended are
+    written over.
+    """
     test = os.environ.get("PYTEST_CURRENT_TEST", "run").split(" ")[0].rpartition("::")[2]
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", test).strip("_")
-    _runs[name] += 1
-    if _runs[name] > 1:
-        name += f"-{_runs[name]}"
-    os.makedirs(LOGS, exist_ok=True)
-    return os.path.join(LOGS, name + ".log"), os.path.join(LOGS, name + ".bochs")
+    os.makedirs(directory, exist_ok=True)
+    path, number = os.path.join(directory, name + ".log"), 1
+    while not _claim(path):
+        number += 1
+        path = os.path.join(directory, f"{name}-{number}.log")
+    return path
 
 
 def _write(directory, name, data):
@@ -139,39 +156,61 @@ def clean(data):
     return "\n".join(lines + [reader.partial])
 
 
-def run_neap(manifest=None, modules=None, *, cpu=None, smp=1, memory=1024, cmdline="", until=None,
-             send=(), timeout=120.0, elf=NEAP_ELF):
+def _contents_options(directory, manifest, modules, cmdline, elf):
+    """Options of scripts/run for what is booted; files that are made for it lie in `directory`."""
+    options = [f"--elf={elf}", f"--cmdline={cmdline}"]
+    if manifest is None:
+        options.append("--no-manifest")
+    else:
+        options.append(f"--manifest={_write(directory, 'manifest', manifest)}")
+    for name, what in (modules or {}).items():
+        path = _write(directory, f"module-{name}", what) if isinstance(what, bytes) else what
+        options.append(f"--module={os.fspath(path)}={name}")
+    return options
+
+
+def _machine_options(target, log_path, **machine):
+    """Options of scripts/run for the machine; those that are None have scripts/run's defaults."""
+    options = [f"--target={target}", f"--{target}-log={log_path.removesuffix('.log')}.{target}"]
+    if target == "qemu":
+        options.append("--no-kvm")
+    for name, value in machine.items():
+        if value not in (None, False):
+            option = "--" + name.replace("_", "-")
+            options.append(option if value is True else f"{option}={value}")
+    return options
+
+
+def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, memory=1024,
+             cmdline="", until=None, send=(), timeout=120.0, elf=NEAP_ELF, **machine):
     """Boots Neap and returns a Run.
 
     manifest: text of the manifest; None boots without that module
     modules:  {name: path, or the module itself as bytes}
-    cpu:      one of Bochs's processor models; None is scripts/run's default
+    target:   bochs, or qemu, which is used without KVM
+    cpu:      one of the target's processor models; None is scripts/run's default
     smp, memory: processors, and MiB of RAM
     until:    expression that ends the run well, looked for after the last of `send`
     send:     pairs (expression, text): type the text when the expression has appeared
     timeout:  seconds of real time
+    machine:  more options of scripts/run, by name: boot="stick", firmware="uefi", machine="q35",
+              efi_loader="grub", icount=True, screenshot=path, ...
     """
-    log_path, bochs_log = _log_paths()
+    log_path = _log_path()
     with tempfile.TemporaryDirectory(prefix="neap-test-") as directory:
-        contents = Contents(elf=elf, cmdline=cmdline)
-        if manifest is not None:
-            contents.manifest = _write(directory, "manifest", manifest)
-        for name, what in (modules or {}).items():
-            path = _write(directory, f"module-{name}", what) if isinstance(what, bytes) else what
-            contents.modules.append(Module(os.fspath(path), name))
-        iso = os.path.join(directory, "boot.iso")
-        build_iso(contents, iso)
-        command = [os.path.join(TOP, "scripts", "run"), "--target=bochs", f"--iso={iso}",
-                   f"--smp={smp}", f"--memory={memory}", f"--timeout={timeout}",
-                   f"--serial-log={log_path}", f"--bochs-log={bochs_log}"]
-        command += [f"--cpu={cpu}"] if cpu else []
+        command = [os.path.join(TOP, "scripts", "run"), f"--timeout={timeout}",
+                   f"--serial-log={log_path}"]
+        command += _machine_options(target, log_path, cpu=cpu, smp=smp, memory=memory, **machine)
+        command += _contents_options(directory, manifest, modules, cmdline, elf)
         command += [f"--until={until}"] if until else []
         command += [_send_option(pattern, text) for pattern, text in send]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, timeout=timeout + RUN_SLACK, check=False)
     with open(log_path, "rb") as file:
         log = clean(file.read())
-    return Run(done.returncode, log, done.stderr.decode(errors="replace"), log_path)
+    stderr = done.stderr.decode(errors="replace")
+    assert done.returncode != USAGE_ERROR or log, f"nothing was booted: {stderr}"
+    return Run(done.returncode, log, stderr, log_path)
 
 
 def run_guests(*sections, modules=None, **options):

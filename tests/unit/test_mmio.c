@@ -290,7 +290,7 @@ static void test_page_end(void **unused)
 		memset(ram + state.rip, 0x66, 15);
 		ram[state.rip + 14] = 0x90;
 		set_u64(PT + 8 * (next >> 12), next | 0x63);
-		vcpu.fetch_cache.valid = false;
+		memset(vcpu.fetch_cache, 0, sizeof(vcpu.fetch_cache));
 		assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 15);
 		assert_int_equal(injected, NO_FAULT);
 		/* The second page is gone: a fault there if the instruction reaches it. */

@@ -173,6 +173,8 @@ static void unload(struct vcpu *v)
 {
 	struct svm_vcpu *x = svm_of(v);
 
+	if (cpu_features.xsave)
+		v->xcr0 = xgetbv(0);
 	guest_live_save(&x->live);
 	if (cpu_features.rdtscp)
 		x->tsc_aux = rdmsr(MSR_TSC_AUX);

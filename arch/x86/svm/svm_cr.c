@@ -8,7 +8,6 @@
 #include "arch/x86/svm/svm_flush.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "hv/cr.h"
-#include "hv/mmio.h"
 
 #define INFO1_DECODED BIT(63) /* decode assists: bits 3:0 say which register */
 #define INFO1_REG(i)  ((unsigned)(i)&0xf)
@@ -18,20 +17,22 @@ static u64 operand(struct vcpu *v, unsigned reg)
 	return reg == REG_RSP ? svm_of(v)->vmcb->save.rsp : v->regs.r[reg];
 }
 
-/* The register that a MOV to a control register reads, or a negative errno: not such a MOV. */
-static int source_register(struct vcpu *v)
+/* The register that the MOV reads, and where the next instruction is; a negative errno otherwise.
+ */
+static int decode(struct vcpu *v, u64 *next)
 {
 	const struct vmcb *vmcb = svm_of(v)->vmcb;
-	struct mmio_cr_access access;
-	int err;
+	unsigned length = 0;
+	int reg;
 
-	if (svm_caps.decode_assists)
+	if (svm_caps.decode_assists && svm_caps.nrip) {
+		*next = vmcb->next_rip;
 		return vmcb->exit_info1 & INFO1_DECODED ? (int)INFO1_REG(vmcb->exit_info1)
 							: -EINVAL;
-	err = mmio_decode_cr_access(v, NULL, 0, &access);
-	if (err)
-		return err;
-	return access.kind == MMIO_CR_MOV_TO ? access.reg : -EINVAL;
+	}
+	reg = svm_decode_mov_to_cr(v, &length);
+	*next = vmcb->save.rip + length;
+	return reg;
 }
 
 static bool in_64bit_code(const struct vmcb_save *s)
@@ -65,8 +66,8 @@ enum run_next svm_exit_write_cr(struct vcpu *v)
 {
 	const struct vmcb *vmcb = svm_of(v)->vmcb;
 	unsigned cr = vmcb->exit_code & 0xf;
-	int reg = source_register(v);
-	u64 value;
+	u64 value, next;
+	int reg = decode(v, &next);
 
 	if (reg == -EFAULT)
 		return RUN_RESUME;
@@ -79,7 +80,7 @@ enum run_next svm_exit_write_cr(struct vcpu *v)
 		value = (u32)value;
 	if (!(cr == 4 ? set_cr4(v, value) : set_cr8(v, value)))
 		return svm_inject_gp(v);
-	svm_skip_instruction(v);
+	svm_skip_to(v, next);
 	return RUN_RESUME;
 }
 

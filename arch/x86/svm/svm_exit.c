@@ -22,13 +22,14 @@
 #define REASONS	       (CODE_DIRECT + 3)
 _Static_assert(REASONS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
-#define IO_IN	   BIT(0)
-#define IO_STRING  BIT(2)
-#define IO_SIZE(i) ((unsigned)((i) >> 4) & 7)
-#define IO_PORT(i) ((u16)((i) >> 16))
-#define NPF_WRITE  BIT(1)
-#define NPF_RSV	   BIT(3)
-#define NPF_FINAL  BIT(32) /* the access itself, and not the walk of the guest's tables */
+#define IO_IN		  BIT(0)
+#define IO_STRING	  BIT(2)
+#define IO_SIZE(i)	  ((unsigned)((i) >> 4) & 7)
+#define IO_PORT(i)	  ((u16)((i) >> 16))
+#define NPF_WRITE	  BIT(1)
+#define CPUID_LEAF_XSTATE 0xdu
+#define NPF_RSV		  BIT(3)
+#define NPF_FINAL	  BIT(32) /* the access itself, and not the walk of the guest's tables */
 
 /* It waits still, for IF is clear: taken now. */
 static enum run_next exit_interrupt(struct vcpu *v)
@@ -98,6 +99,9 @@ static u64 guest_cr4_of_loaded(void)
 
 static enum run_next exit_cpuid(struct vcpu *v)
 {
+	/* QEMU's emulation does not let XSETBV exit: what the guest has set is in the register. */
+	if (unlikely((u32)v->regs.r[REG_RAX] == CPUID_LEAF_XSTATE) && cpu_features.xsave)
+		v->xcr0 = xgetbv(0);
 	cpuid_emulate(v, guest_cr4_of_loaded);
 	svm_skip_instruction(v);
 	return RUN_RESUME;

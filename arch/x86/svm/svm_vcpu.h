@@ -90,6 +90,10 @@ void svm_skip_decoded(struct vcpu *vcpu);
  */
 void svm_skip_to(struct vcpu *vcpu, u64 next);
 
+/* The register that the MOV to a control register at RIP reads, and its length; or -EFAULT: a fault
+ * was injected, -EINVAL: it is no such instruction. */
+int svm_decode_mov_to_cr(struct vcpu *vcpu, unsigned *length) __must_check;
+
 /* Moves RIP past the instruction that exited. */
 static inline void svm_skip_instruction(struct vcpu *vcpu)
 {
