@@ -88,6 +88,7 @@ $(BUILD)/neap.elf: $(BUILD)/symtab.S
 	@echo "  LD $@"; $(CC) -c -o $(BUILD)/symtab.o $<
 	@$(CC) $(HV_LDFLAGS) -Wl,-Map,$(BUILD)/neap.map -o $@ $(HV_OBJECTS) $(BUILD)/symtab.o $(HV_LIBS)
 	@scripts/mksymbols --check $@ $<
+	@scripts/check-image $@
 
 size: $(BUILD)/neap.elf
 	@size -B $< | awk 'NR == 2 { printf "neap.elf: %d bytes text and constants, %d data, %d bss\n", $$1, $$2, $$3 }'

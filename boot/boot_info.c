@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct boot_info) < 0x1000000, "the size fits BOOT_EFI_MAGIC");
+_Static_assert(sizeof(struct boot_info) >> 24 == 0, "the size fits BOOT_EFI_MAGIC");
 
 struct boot_info boot_info;
 

@@ -1,9 +1,11 @@
 /*
- * First instructions: multiboot2 header, 32-bit entry, switch to 64-bit mode in the high mapping.
+ * First instructions: multiboot headers, 32-bit entry, switch to 64-bit mode in the high mapping.
  * Runs at any 2 MiB-aligned physical address below 4 GiB; everything 32-bit is relative to %ebp.
  */
 #include "boot/entry.h"
 
+#define MB1_MAGIC	0x1badb002
+#define MB1_FLAGS	0x10003	/* page-aligned modules, memory map, addresses below */
 #define MB2_MAGIC	0xe85250d6
 #define MB2_ARCH_I386	0
 #define CR0_PE_PG_WP	0x80010001
@@ -16,7 +18,15 @@
 /* Physical address of a symbol, given the load displacement in %ebp. */
 #define PHYS(sym)	(sym - IMAGE_VIRT)(%ebp)
 
-	.section .multiboot2, "a"
+	.section .multiboot, "a"
+	/* The first multiboot, for iPXE and QEMU: they put the file's bytes where it says, as one
+	 * piece; scripts/check-image makes sure that it is one. */
+	.align 4
+	.long MB1_MAGIC, MB1_FLAGS, 0x100000000 - (MB1_MAGIC + MB1_FLAGS)
+	.long image_start - IMAGE_VIRT	/* where this header is: first of all */
+	.long image_start - IMAGE_VIRT, data_end - IMAGE_VIRT, image_end - IMAGE_VIRT
+	.long entry_multiboot1 - IMAGE_VIRT
+
 	.align 8
 mb2_header:
 	.long MB2_MAGIC, MB2_ARCH_I386, mb2_end - mb2_header
@@ -41,17 +51,20 @@ mb2_end:
 
 	.section .boot.text, "ax"
 	.code32
-	.globl entry_multiboot2
+	.globl entry_multiboot1, entry_multiboot2
+	/* One word of stack is needed to find out where we are. Multiboot 1 puts us where we are
+	 * linked; of multiboot2's information block the second word is reserved: it can be spared. */
+entry_multiboot1:
+	movl	$(boot_stack_top - IMAGE_VIRT), %esp
+	jmp	0f
 entry_multiboot2:
-	cli
+	leal	8(%ebx), %esp
+0:	cli
 	cld
 	movl	%eax, %esi		/* magic */
 	rdtsc
 	movl	%eax, %edi
 	movl	%edx, %ecx		/* entry TSC in ecx:edi */
-	/* The only memory known to be ours before we know where we are: the reserved second word
-	 * of the information block serves as a one-word stack. */
-	leal	8(%ebx), %esp
 	call	1f
 1:	popl	%ebp
 	subl	$(1b - IMAGE_VIRT), %ebp

@@ -18,6 +18,7 @@
 #include "boot/backend_select.h"
 #include "boot/boot_info.h"
 #include "boot/boot_report.h"
+#include "boot/multiboot1.h"
 #include "boot/multiboot2.h"
 #include "core/log.h"
 #include "core/panic.h"
@@ -141,6 +142,8 @@ static int take_loader_info(u32 magic, u32 info)
 	const void *p = phys_to_virt(HPA(info));
 
 	switch (magic) {
+	case MULTIBOOT1_MAGIC:
+		return multiboot1_parse(phys_to_virt(HPA(0)), 4 * GIB, info, &boot_info);
 	case MULTIBOOT2_MAGIC:
 		return multiboot2_parse(p, INFO_MAX, info, &boot_info);
 	case BOOT_EFI_MAGIC:

@@ -1,9 +1,10 @@
 #include "boot/multiboot2.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "boot/loader_info.h"
 #include "boot/regions.h"
+#include "core/bytes.h"
 #include "core/log.h"
 
 #define INFO_HEADER 8
@@ -22,9 +23,6 @@ enum tag_type {
 	TAG_EFI_MMAP = 17,
 	TAG_EFI_BOOT_SERVICES = 18,
 };
-
-/* Memory map entry types (3.6.8). */
-enum { MMAP_RAM = 1, MMAP_ACPI_RECLAIM = 3, MMAP_NVS = 4, MMAP_BAD = 5 };
 
 /* A tag's contents: n bytes, all of them inside of the block. */
 struct tag {
@@ -45,127 +43,42 @@ struct walk {
 	unsigned modules_seen;
 };
 
-static u32 get32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static u64 get64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* Copies a string that ends with the tag at the latest. False: cut. */
-static bool copy_string(char *to, size_t room, const u8 *from, size_t n)
-{
-	size_t len = strnlen((const char *)from, n);
-	bool fits = len < room;
-
-	len = MIN(len, room - 1);
-	memcpy(to, from, len);
-	to[len] = '\0';
-	return fits;
-}
-
-static void take_cmdline(struct walk *w, const struct tag *t)
-{
-	if (!copy_string(w->out->cmdline, BOOT_CMDLINE_MAX, t->p, t->n))
-		log_warn("boot: command line cut to %u bytes", BOOT_CMDLINE_MAX - 1);
-}
-
-static void take_loader(struct walk *w, const struct tag *t)
-{
-	(void)copy_string(w->out->loader, BOOT_NAME_MAX, t->p, t->n);
-}
-
-static size_t word_length(const u8 *s, size_t n)
-{
-	size_t len = 0;
-
-	while (len < n && s[len] && s[len] != ' ' && s[len] != '\t')
-		len++;
-	return len;
-}
-
 static void take_module(struct walk *w, const struct tag *t)
 {
-	struct boot_info *out = w->out;
-	struct boot_module *m = &out->module[out->module_count];
-	u32 start, end;
-
 	w->modules_seen++;
 	if (t->n < 8)
 		return;
-	start = get32(t->p);
-	end = get32(t->p + 4);
-	if (end < start) {
-		log_warn("boot: module %u ends before it starts, ignored", w->modules_seen);
-		return;
-	}
-	if (out->module_count == BOOT_MAX_MODULES) {
-		if (!out->modules_lost)
-			log_warn("boot: more than %u modules, the rest ignored", BOOT_MAX_MODULES);
-		out->modules_lost = true;
-		return;
-	}
-	m->base = HPA(start);
-	m->size = end - start;
-	if (!copy_string(m->name, BOOT_NAME_MAX, t->p + 8, word_length(t->p + 8, t->n - 8)))
-		log_warn("boot: name of module %u cut: %s", w->modules_seen, m->name);
-	if (!m->name[0])
-		log_warn("boot: module %u has no name", w->modules_seen);
-	out->module_count++;
-}
-
-static enum boot_region_type mmap_type(u32 type)
-{
-	switch (type) {
-	case MMAP_RAM:
-		return BOOT_RAM;
-	case MMAP_ACPI_RECLAIM:
-		return BOOT_ACPI_RECLAIM;
-	case MMAP_NVS:
-		return BOOT_ACPI_NVS;
-	case MMAP_BAD:
-		return BOOT_BAD;
-	default:
-		return BOOT_RESERVED;
-	}
+	(void)loader_add_module(w->out, w->modules_seen, get_le32(t->p), get_le32(t->p + 4),
+				t->p + 8, loader_word_length(t->p + 8, t->n - 8));
 }
 
 /* Entry size and version, then entries: base, length, type. */
 static void take_mmap(struct walk *w, const struct tag *t)
 {
-	u32 size = t->n >= 8 ? get32(t->p) : 0;
+	u32 size = t->n >= 8 ? get_le32(t->p) : 0;
 
 	if (size < 20) {
 		log_warn("boot: memory map with entries of %u bytes ignored", size);
 		return;
 	}
 	for (u32 at = 8; t->n - at >= size; at += size)
-		(void)boot_add_region(w->out, get64(t->p + at), get64(t->p + at + 8),
-				      mmap_type(get32(t->p + at + 16)));
+		(void)boot_add_region(w->out, get_le64(t->p + at), get_le64(t->p + at + 8),
+				      loader_region_type(get_le32(t->p + at + 16)));
 }
 
 /* Descriptor size and version, then EFI_MEMORY_DESCRIPTORs: type, start, virtual start, pages. */
 static void use_efi_mmap(struct walk *w)
 {
 	const struct tag *t = &w->efi_mmap;
-	u32 size = t->n >= 8 ? get32(t->p) : 0;
+	u32 size = t->n >= 8 ? get_le32(t->p) : 0;
 
 	if (size < 40) {
 		log_warn("boot: EFI memory map with entries of %u bytes ignored", size);
 		return;
 	}
 	for (u32 at = 8; t->n - at >= size; at += size)
-		(void)boot_add_efi_region(w->out, get32(t->p + at), get64(t->p + at + 8),
-					  get64(t->p + at + 24), w->boot_services);
+		(void)boot_add_efi_region(w->out, get_le32(t->p + at), get_le64(t->p + at + 8),
+					  get_le64(t->p + at + 24), w->boot_services);
 }
 
 static bool fb_is_sound(const struct boot_framebuffer *fb)
@@ -185,10 +98,10 @@ static void take_framebuffer(struct walk *w, const struct tag *t)
 
 	if (t->n < 24)
 		return;
-	fb.base = HPA(get64(t->p));
-	fb.pitch = get32(t->p + 8);
-	fb.width = get32(t->p + 12);
-	fb.height = get32(t->p + 16);
+	fb.base = HPA(get_le64(t->p));
+	fb.pitch = get_le32(t->p + 8);
+	fb.width = get_le32(t->p + 12);
+	fb.height = get_le32(t->p + 16);
 	fb.bpp = t->p[20];
 	if (t->p[21] == 2) {
 		fb.type = BOOT_FB_TEXT;
@@ -212,10 +125,10 @@ static void take_tag(struct walk *w, const struct tag *t)
 {
 	switch (t->type) {
 	case TAG_CMDLINE:
-		take_cmdline(w, t);
+		loader_take_cmdline(w->out, t->p, t->n);
 		break;
 	case TAG_LOADER:
-		take_loader(w, t);
+		(void)loader_copy_string(w->out->loader, BOOT_NAME_MAX, t->p, t->n);
 		break;
 	case TAG_MODULE:
 		take_module(w, t);
@@ -247,8 +160,8 @@ static int walk_tags(struct walk *w)
 	u32 at = INFO_HEADER;
 
 	while (w->info_size - at >= TAG_HEADER) {
-		u32 size = get32(w->info + at + 4);
-		struct tag t = { get32(w->info + at), size - TAG_HEADER,
+		u32 size = get_le32(w->info + at + 4);
+		struct tag t = { get_le32(w->info + at), size - TAG_HEADER,
 				 w->info + at + TAG_HEADER };
 
 		if (size < TAG_HEADER || size > w->info_size - at)
@@ -263,15 +176,6 @@ static int walk_tags(struct walk *w)
 	return -EINVAL;
 }
 
-static bool has_ram(const struct boot_info *info)
-{
-	for (unsigned i = 0; i < info->region_count; i++) {
-		if (info->region[i].type == BOOT_RAM)
-			return true;
-	}
-	return false;
-}
-
 static void use_rsdp(struct walk *w)
 {
 	const u8 *copy = w->rsdp_new ? w->rsdp_new : w->rsdp_old;
@@ -282,34 +186,23 @@ static void use_rsdp(struct walk *w)
 	(void)boot_add_region(w->out, w->info_phys, w->info_size, BOOT_RESERVED);
 }
 
-static void clear(struct boot_info *out)
-{
-	hpa_t image_base = out->image_base;
-	u64 image_size = out->image_size, entry_tsc = out->entry_tsc;
-
-	memset(out, 0, sizeof(*out));
-	out->image_base = image_base;
-	out->image_size = image_size;
-	out->entry_tsc = entry_tsc;
-}
-
 int multiboot2_parse(const void *info, size_t max, u64 info_phys, struct boot_info *out)
 {
 	struct walk w = { .out = out, .info = info, .info_phys = info_phys };
 	int r;
 
-	clear(out);
+	loader_info_clear(out);
 	if (max < INFO_HEADER)
 		return -EINVAL;
-	w.info_size = get32(info);
+	w.info_size = get_le32(info);
 	if (w.info_size < INFO_HEADER || w.info_size > max)
 		return -EINVAL;
 	r = walk_tags(&w);
 	if (r < 0)
 		return r;
-	if (!has_ram(out) && w.efi_mmap.p)
+	if (!loader_info_has_ram(out) && w.efi_mmap.p)
 		use_efi_mmap(&w);
-	if (!has_ram(out))
+	if (!loader_info_has_ram(out))
 		return -ENODATA;
 	use_rsdp(&w);
 	return 0;

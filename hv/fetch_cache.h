@@ -50,6 +50,9 @@ static inline void fetch_cache_end(struct fetch_cache *c, const struct gva_mode 
 	c->valid = bytes && c->levels && c->levels <= GVA_MAX_LEVELS;
 }
 
+/* What of CR4 decides where code is found: PSE, PAE, LA57 and SMEP. */
+#define FETCH_CR4 (BIT(4) | BIT(5) | BIT(12) | BIT(20))
+
 /* Pages kept for a vCPU: a loop, what it calls and an interrupt's handler. A power of two. */
 #define FETCH_CACHES 4
 _Static_assert((FETCH_CACHES & (FETCH_CACHES - 1)) == 0, "chosen by masking the page's number");
@@ -64,7 +67,8 @@ static inline const u8 *fetch_cache_find(const struct fetch_cache *c, const stru
 					 u64 linear)
 {
 	if (!c->valid || c->page != (linear & ~(u64)(PAGE_SIZE - 1)) || c->cr3 != m->cr3 ||
-	    c->cr0 != m->cr0 || c->cr4 != m->cr4 || c->efer != m->efer || c->cpl != m->cpl)
+	    c->cr0 != m->cr0 || ((c->cr4 ^ m->cr4) & FETCH_CR4) || c->efer != m->efer ||
+	    c->cpl != m->cpl)
 		return NULL;
 	for (unsigned i = 0; i < c->levels; i++) {
 		if (__atomic_load_n(c->entry[i], __ATOMIC_RELAXED) != c->value[i])

@@ -75,7 +75,7 @@ static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
 	const struct ptab_fmt *f = pt->fmt;
 	u64 *table = phys_to_virt(pt->root);
 
-	for (unsigned l = f->levels; l > level; l--) {
+	for (unsigned l = f->levels; l > level;) {
 		u64 *entry = &table[index_of(va, l)];
 		u64 e = load_acquire(entry);
 
@@ -84,11 +84,14 @@ static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
 
 			if (err)
 				return err;
-			e = load_acquire(entry);
+			/* Look again: it may be another's table, or a leaf that came, or that came
+			 * and went. */
+			continue;
 		}
 		if (is_leaf(f, e, l))
 			return -EEXIST;
 		table = table_of(f, e);
+		l--;
 	}
 	*out = &table[index_of(va, level)];
 	return 0;
@@ -132,7 +135,7 @@ static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
 	const struct ptab_fmt *f = pt->fmt;
 	u64 *table = phys_to_virt(pt->root);
 
-	for (unsigned l = f->levels; l; l--) {
+	for (unsigned l = f->levels; l;) {
 		u64 *entry = &table[index_of(va, l)], step = ptab_level_size(l);
 		u64 e = load_acquire(entry);
 
@@ -140,19 +143,23 @@ static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
 			*done = step - (va & (step - 1));
 			return 0;
 		}
-		if (is_leaf(f, e, l)) {
-			if (IS_ALIGNED(va, step) && size >= step) {
-				(void)atomic_xchg(entry, 0);
+		if (!is_leaf(f, e, l)) {
+			table = table_of(f, e);
+			l--;
+		} else if (IS_ALIGNED(va, step) && size >= step) {
+			/* Only this leaf: a table that another CPU has split it into would be lost.
+			 */
+			if (atomic_cmpxchg(entry, &e, 0)) {
 				*done = step;
 				return 0;
 			}
+		} else {
 			int err = split_leaf(f, entry, e, l);
 
 			if (err)
 				return err;
-			e = load_acquire(entry);
 		}
-		table = table_of(f, e);
+		/* A leaf that is no more, or is a table now: look again. */
 	}
 	return -EINVAL;
 }

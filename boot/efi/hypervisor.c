@@ -14,16 +14,15 @@
 _Static_assert(IMAGE_FIRST % IMAGE_ALIGN == 0, "2 MiB pages map the image");
 
 /* boot/efi/payload.S */
-extern const u8 hypervisor_elf[], hypervisor_elf_end[];
-extern const u64 hypervisor_entry_offset;
+extern const u8 hypervisor_elf[];
+extern const u64 hypervisor_elf_size, hypervisor_entry_offset;
 
 EFI_STATUS hypervisor_place(struct boot_info *info)
 {
 	struct elf_span span;
 	u64 base;
 
-	if (elf_image_span(hypervisor_elf, (size_t)(hypervisor_elf_end - hypervisor_elf), &span) ||
-	    span.base % IMAGE_ALIGN) {
+	if (elf_image_span(hypervisor_elf, hypervisor_elf_size, &span) || span.base % IMAGE_ALIGN) {
 		log_error("the hypervisor in this file is damaged");
 		return EFI_LOAD_ERROR;
 	}

@@ -9,6 +9,7 @@
 #include "boot/efi/modules.h"
 #include "boot/efi/options.h"
 #include "boot/efi/pages.h"
+#include "boot/efi/text_format.h"
 
 #define SECONDS_TO_READ 10
 #define SOURCES_MAX	2
@@ -29,7 +30,7 @@ static struct boot_info *alloc_info(void)
 		return NULL;
 	}
 	memset(info, 0, sizeof(*info));
-	memcpy(info->loader, "neap.efi", sizeof("neap.efi"));
+	(void)text_print(info->loader, sizeof(info->loader), "neap.efi");
 	return info;
 }
 
@@ -114,8 +115,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 		return status;
 	}
 	status = firmware_exit(info);
-	if (EFI_ERROR(status)) {
+	if (EFI_ERROR(status))
 		return status;
-	}
 	hypervisor_enter(info);
 }

@@ -4,19 +4,8 @@
 
 #include "boot/efi/manifest_names.h"
 #include "boot/efi/options.h"
+#include "boot/efi/text_format.h"
 #include "core/log.h"
-
-/* Fails only when the path would be too long. */
-static bool join(char path[SOURCE_PATH_MAX], const char *directory, const char *name)
-{
-	size_t n = strlen(directory), m = strlen(name);
-
-	if (n + m >= SOURCE_PATH_MAX)
-		return false;
-	memcpy(path, directory, n);
-	memcpy(path + n, name, m + 1);
-	return true;
-}
 
 /* Loads and says so; a missing file is for the caller to mention. */
 static EFI_STATUS load(struct source *s, const char *directory, const char *name,
@@ -25,8 +14,10 @@ static EFI_STATUS load(struct source *s, const char *directory, const char *name
 	char path[SOURCE_PATH_MAX];
 	EFI_STATUS status = EFI_NOT_FOUND;
 
-	if (join(path, directory, name))
+	if (strlen(directory) + strlen(name) < sizeof(path)) {
+		(void)text_print(path, sizeof(path), "%s%s", directory, name);
 		status = s->load(s, path, out);
+	}
 	if (!EFI_ERROR(status))
 		log_info("%s%s: %lu bytes", s->root, path, out->size);
 	else if (status != EFI_NOT_FOUND)
@@ -41,7 +32,7 @@ static void add(struct boot_info *info, const char *name, const struct loaded_fi
 
 	m->base = HPA(file->base);
 	m->size = file->size;
-	memcpy(m->name, name, strlen(name) + 1);
+	(void)text_print(m->name, sizeof(m->name), "%s", name);
 }
 
 static EFI_STATUS load_named(struct source *s, const char *directory, struct boot_info *info)

@@ -7,11 +7,13 @@
 	.endif
 
 	.section .rodata
-	.globl	hypervisor_elf, hypervisor_elf_end, hypervisor_entry_offset
-	.hidden	hypervisor_elf, hypervisor_elf_end, hypervisor_entry_offset
+	.globl	hypervisor_elf, hypervisor_elf_size, hypervisor_entry_offset
+	.hidden	hypervisor_elf, hypervisor_elf_size, hypervisor_entry_offset
 	.balign	8
 hypervisor_entry_offset:
 	.quad	ENTRY_EFI - IMAGE_START
+hypervisor_elf_size:
+	.quad	hypervisor_elf_end - hypervisor_elf
 	.balign	16
 hypervisor_elf:
 	.incbin	"neap.stripped.elf"

@@ -4,6 +4,7 @@
 
 #include "boot/efi/pages.h"
 #include "boot/efi/pxe_packet.h"
+#include "boot/efi/text_format.h"
 #include "core/log.h"
 
 /* A TFTP block in one Ethernet frame, with some room for tunnels; servers may agree on less. */
@@ -23,12 +24,12 @@ static const EFI_GUID pxe_guid = EFI_PXE_BASE_CODE_PROTOCOL_GUID;
 static const struct layout places[] = { { "", "cmdline" }, { "boot/modules/", "boot/cmdline" } };
 
 /* A server that answers that it does not give us the file has none for us. */
-static EFI_STATUS transfer(struct server *s, EFI_PXE_BASE_CODE_TFTP_OPCODE operation, u8 *name,
+static EFI_STATUS transfer(struct server *s, EFI_PXE_BASE_CODE_TFTP_OPCODE operation, char *name,
 			   void *to, u64 *size)
 {
 	UINTN block = BLOCK_SIZE;
 	EFI_STATUS status = s->pxe->Mtftp(s->pxe, operation, to, FALSE, size, &block, &s->address,
-					  name, NULL, FALSE);
+					  (UINT8 *)name, NULL, FALSE);
 
 	return status == EFI_TFTP_ERROR ? EFI_NOT_FOUND : status;
 }
@@ -36,16 +37,17 @@ static EFI_STATUS transfer(struct server *s, EFI_PXE_BASE_CODE_TFTP_OPCODE opera
 static EFI_STATUS server_load(struct source *source, const char *path, struct loaded_file *out)
 {
 	struct server *s = container_of(source, struct server, source);
-	size_t start = strlen(s->directory), n = strlen(path);
-	u8 name[SOURCE_PATH_MAX];
+	char name[SOURCE_PATH_MAX];
 	EFI_STATUS status;
 
-	if (start + n >= sizeof(name))
+	if (strlen(s->directory) + strlen(path) >= sizeof(name))
 		return EFI_NOT_FOUND;
-	memcpy(name, s->directory, start);
-	memcpy(name + start, path, n + 1);
+	(void)text_print(name, sizeof(name), "%s%s", s->directory, path);
 	out->size = 0;
 	status = transfer(s, EFI_PXE_BASE_CODE_TFTP_GET_FILE_SIZE, name, NULL, &out->size);
+	/* iPXE does not tell sizes, nor how much it has read. */
+	if (status == EFI_UNSUPPORTED)
+		log_warn("this network loader cannot fetch further files; have its script do so");
 	if (EFI_ERROR(status))
 		return status;
 	out->base = pages_alloc(out->size, PAGES_ANYWHERE);
@@ -70,30 +72,6 @@ static bool find_boot(const EFI_PXE_BASE_CODE_MODE *mode, struct pxe_boot *boot)
 	       (mode->DhcpAckReceived && pxe_packet_parse(mode->DhcpAck.Raw, n, boot));
 }
 
-static char *put_octet(char *to, u8 v)
-{
-	if (v >= 100)
-		*to++ = (char)('0' + v / 100);
-	if (v >= 10)
-		*to++ = (char)('0' + v / 10 % 10);
-	*to++ = (char)('0' + v % 10);
-	return to;
-}
-
-/* tftp://ADDRESS/DIRECTORY, for messages. */
-static void name_root(struct server *s)
-{
-	char *to = s->root;
-
-	memcpy(to, "tftp://", 7);
-	to += 7;
-	for (unsigned i = 0; i < 4; i++) {
-		to = put_octet(to, s->address.v4.Addr[i]);
-		*to++ = i < 3 ? '.' : '/';
-	}
-	memcpy(to, s->directory, strlen(s->directory) + 1);
-}
-
 struct source *source_server(EFI_HANDLE device)
 {
 	static struct server s;
@@ -111,8 +89,9 @@ struct source *source_server(EFI_HANDLE device)
 		return NULL;
 	}
 	memcpy(s.address.v4.Addr, boot.server, sizeof(boot.server));
-	memcpy(s.directory, boot.file, pxe_directory_length(boot.file));
-	name_root(&s);
+	(void)text_print(s.directory, pxe_directory_length(boot.file) + 1, "%s", boot.file);
+	(void)text_print(s.root, sizeof(s.root), "tftp://%u.%u.%u.%u/%s", boot.server[0],
+			 boot.server[1], boot.server[2], boot.server[3], s.directory);
 	s.source = (struct source){ server_load, s.root, places, ARRAY_SIZE(places) };
 	return &s.source;
 }

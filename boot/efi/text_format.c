@@ -69,3 +69,14 @@ size_t text_format(char *to, size_t room, const char *fmt, va_list ap)
 	to[o.used] = '\0';
 	return o.used;
 }
+
+size_t text_print(char *to, size_t room, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	n = text_format(to, room, fmt, ap);
+	va_end(ap);
+	return n;
+}

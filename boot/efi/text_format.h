@@ -12,4 +12,7 @@
  */
 size_t text_format(char *to, size_t room, const char *fmt, va_list ap) __printf(3, 0);
 
+/* The same with the arguments themselves. */
+size_t text_print(char *to, size_t room, const char *fmt, ...) __printf(3, 4);
+
 #endif

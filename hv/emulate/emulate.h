@@ -17,7 +17,7 @@
 #define EMU_MAX_BYTES  15 /* of an instruction */
 #define EMU_REP_MAX    64 /* iterations of a REP in one call */
 #define EMU_CAS_TRIES  16 /* of a locked read-modify-write whose memory keeps changing */
-#define EMU_CACHE_SIZE 16 /* decoded instructions kept per vCPU; a power of two */
+#define EMU_CACHE_SIZE 64 /* decoded instructions kept per vCPU; a power of two */
 
 enum emu_result {
 	EMU_DONE,      /* executed; rip is on the next instruction */
