@@ -5,7 +5,7 @@ CC := gcc
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-unit test-boot test-clang fuzz bench lint format format-check tidy cppcheck headers \
+.PHONY: all run test test-unit test-boot test-clang fuzz bench soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
 all: $(BUILD)/neap.elf $(BUILD)/neap.efi guests size
@@ -15,6 +15,7 @@ help:
 	@echo "make test     unit tests, boot tests, both compilers, lint"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
+	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
 
@@ -96,6 +97,7 @@ size: $(BUILD)/neap.elf
 -include $(HV_OBJECTS:.o=.d)
 
 include tests/rules.mk scripts/lint.mk
+-include tests/torture/rules.mk
 
 # --- tests; tests/rules.mk has those of the build machine, scripts/lint.mk the checks ---
 
@@ -119,6 +121,13 @@ run: setup
 bench: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
 	@scripts/bench
+
+SOAK_BOOTS ?= 50
+SOAK_SMP ?= 4
+SOAK_SECONDS ?= 600
+soak: setup
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(if $(wildcard tests/torture/rules.mk),$(BUILD)/torture.elf)
+	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS)
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))
