@@ -33,9 +33,9 @@ def pixels(path):
 def test_way(run_guests, tmp_path, way):
     loader, machine = WAYS[way]
     run = run_guests(vm("hello", "hello.elf", cmdline="good"), target="qemu", smp=2,
-                     cmdline="one two=3", screenshot=tmp_path / "screen.png", **machine)
+                     cmdline="linger=0 two=3", screenshot=tmp_path / "screen.png", **machine)
     run.expect_status(1)
-    run.find(rf"^neap: loader: {loader}, command line: one two=3$")
+    run.find(rf"^neap: loader: {loader}, command line: linger=0 two=3$")
     run.find("^neap: smp: 2 of 2 processors run$")
     assert run.end_of("hello") == (SERIAL, 1)
     assert 'command line: "good"argv' in run.guest_text()
