@@ -85,15 +85,24 @@ void timer_cancel(struct timer *timer)
 	spin_unlock(&q->lock);
 }
 
-void timer_cancel_sync(struct timer *timer)
+/* Waits until no other CPU is in the timer's callback. */
+static void wait_callback(const struct timer *timer)
 {
-	timer_cancel(timer);
 	for (u32 i = 0; i < cpu_count(); i++) {
 		/* A callback is bounded and does not wait for its canceller. */
 		while (cpu_table[i] != this_cpu() &&
 		       load_acquire(&cpu_table[i]->timers.running) == timer)
 			cpu_relax();
 	}
+}
+
+/* A callback under way may have set the timer again: then once more, now that it is over. */
+void timer_cancel_sync(struct timer *timer)
+{
+	do {
+		timer_cancel(timer);
+		wait_callback(timer);
+	} while (load_acquire(&timer->queue));
 }
 
 void timer_queue_init(struct timer_queue *q)

@@ -216,6 +216,20 @@ void ns16550_set_irqs(struct ns16550 *u, bool rx, bool tx)
 	spin_unlock(&u->lock);
 }
 
+/* Caller holds the lock. Setting a bit of IER counts as a new cause. */
+static void rearm(struct ns16550 *u)
+{
+	set(u, NS16550_IER, 0);
+	set(u, NS16550_IER, u->ier);
+}
+
+void ns16550_rearm_irqs(struct ns16550 *u)
+{
+	spin_lock(&u->lock);
+	rearm(u);
+	spin_unlock(&u->lock);
+}
+
 unsigned ns16550_pending(struct ns16550 *u)
 {
 	unsigned wants = 0;
@@ -261,6 +275,8 @@ static void put_polled(struct ns16550 *u, u8 byte)
 
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 {
+	bool locked;
+
 	WRITE_ONCE(u->busy, true);
 	for (; n; n--, s++) {
 		if (*s == '\n')
@@ -268,6 +284,11 @@ void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 		put_polled(u, (u8)*s);
 	}
 	WRITE_ONCE(u->busy, false);
+	/* Who came for room meanwhile was told that there is none, maybe on the last interrupt. */
+	locked = lock_bounded(u);
+	if (u->ier & IER_TX)
+		rearm(u);
+	unlock(u, locked);
 }
 
 void ns16550_wait_empty(struct ns16550 *u)

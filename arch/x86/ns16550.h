@@ -70,6 +70,10 @@ int ns16550_get(struct ns16550 *u);
 
 void ns16550_set_irqs(struct ns16550 *u, bool rx, bool tx);
 
+/* Lets the interrupt line fall, and rise anew if there is a cause, also one that was told already:
+ * an empty transmitter. */
+void ns16550_rearm_irqs(struct ns16550 *u);
+
 /* What the device has an interrupt pending for (NS16550_WANTS_RX, NS16550_WANTS_TX), 0: nothing. */
 #define NS16550_WANTS_RX BIT(0)
 #define NS16550_WANTS_TX BIT(1)

@@ -228,6 +228,12 @@ unsigned host_uart_irq_ack(void)
 	return active ? ns16550_pending(active) : 0;
 }
 
+void host_uart_irq_again(void)
+{
+	if (active)
+		ns16550_rearm_irqs(active);
+}
+
 void host_uart_check(void)
 {
 	if (!active || !READ_ONCE(active->stalled) || active->stall_reported)

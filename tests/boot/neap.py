@@ -195,7 +195,8 @@ def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, me
     send:     pairs (expression, text): type the text when the expression has appeared
     timeout:  seconds of real time
     machine:  more options of scripts/run, by name: boot="stick", firmware="uefi", machine="q35",
-              efi_loader="grub", icount=True, screenshot=path, ...
+              efi_loader="grub", icount=True, screenshot=path, ...; with net=directory all that
+              is booted comes from there
     """
     log_path = _log_path()
     if cmdline is None:
@@ -204,7 +205,8 @@ def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, me
         command = [os.path.join(TOP, "scripts", "run"), f"--timeout={timeout}",
                    f"--serial-log={log_path}"]
         command += _machine_options(target, log_path, cpu=cpu, smp=smp, memory=memory, **machine)
-        command += _contents_options(directory, manifest, modules, cmdline, elf)
+        if "net" not in machine:
+            command += _contents_options(directory, manifest, modules, cmdline, elf)
         command += [f"--until={until}"] if until else []
         command += [_send_option(pattern, text) for pattern, text in send]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
