@@ -135,8 +135,9 @@ void timer_run_expired(void)
 
 	spin_lock(&q->lock);
 	q->programmed = UINT64_MAX;
-	/* Timers set by callbacks for before `now` run at the next interrupt: so the loop ends. */
-	while ((timer = take_due(q, now)) != NULL) {
+	/* Callbacks may set timers for the past, which are due at once: what is beyond the batch
+	 * has an interrupt of its own, and others get on in between. */
+	for (unsigned i = 0; i < TIMER_BATCH && (timer = take_due(q, now)) != NULL; i++) {
 		spin_unlock(&q->lock);
 		timer->fn(timer);
 		spin_lock(&q->lock);
