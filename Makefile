@@ -5,7 +5,7 @@ CC := gcc
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-unit test-boot test-clang fuzz bench lint format format-check tidy cppcheck headers \
+.PHONY: all run test test-unit test-boot test-clang fuzz bench soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
 all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
@@ -16,6 +16,7 @@ help:
 	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
+	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
 
@@ -125,6 +126,13 @@ run: setup
 bench: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
 	@scripts/bench
+
+SOAK_BOOTS ?= 50
+SOAK_SMP ?= 4
+SOAK_SECONDS ?= 600
+soak: setup
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf
+	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS)
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))
