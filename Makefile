@@ -130,7 +130,7 @@ SOAK_BOOTS ?= 50
 SOAK_SMP ?= 4
 SOAK_SECONDS ?= 600
 soak: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(if $(wildcard tests/torture/rules.mk),$(BUILD)/torture.elf)
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf
 	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS)
 
 clean:
