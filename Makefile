@@ -13,6 +13,7 @@ all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
 help:
 	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
 	@echo "make test     unit tests, boot tests, both compilers, lint"
+	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
 	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture"
@@ -100,7 +101,7 @@ size: $(BUILD)/neap.elf
 
 -include $(HV_OBJECTS:.o=.d)
 
-include tests/rules.mk tests/torture/rules.mk scripts/lint.mk
+include tests/rules.mk tests/tsan/rules.mk tests/torture/rules.mk scripts/lint.mk
 
 # --- tests; tests/rules.mk has those of the build machine, scripts/lint.mk the checks ---
 
@@ -130,7 +131,7 @@ SOAK_BOOTS ?= 50
 SOAK_SMP ?= 4
 SOAK_SECONDS ?= 600
 soak: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(if $(wildcard tests/torture/rules.mk),$(BUILD)/torture.elf)
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf
 	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS)
 
 clean:

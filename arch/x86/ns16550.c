@@ -185,7 +185,10 @@ bool ns16550_put(struct ns16550 *u, u8 byte)
 	if (READ_ONCE(u->busy))
 		return false;
 	spin_lock(&u->lock);
-	done = try_put(u, byte);
+	/* Again: a line may have begun since. */
+	done = !READ_ONCE(u->busy) && try_put(u, byte);
+	if (done)
+		u->line_open = byte != '\n';
 	spin_unlock(&u->lock);
 	return done;
 }
@@ -275,9 +278,16 @@ static void put_polled(struct ns16550 *u, u8 byte)
 
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 {
-	bool locked;
+	bool locked = lock_bounded(u), open = u->line_open;
 
+	/* Under the lock: from here on no byte of another one's gets in between. */
 	WRITE_ONCE(u->busy, true);
+	u->line_open = false;
+	unlock(u, locked);
+	if (open) {
+		put_polled(u, '\r');
+		put_polled(u, '\n');
+	}
 	for (; n; n--, s++) {
 		if (*s == '\n')
 			put_polled(u, '\r');

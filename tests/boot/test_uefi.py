@@ -16,7 +16,8 @@ from neaplib import NEAP_EFI
 
 ENDED = "ended through its debug-exit port"
 HELLO = vm("hello", "hello.elf", cmdline="hello.elf from a stick")
-UEFI = {"target": "qemu", "firmware": "uefi"}
+UEFI = {"firmware": "uefi"}
+pytestmark = pytest.mark.target("qemu")
 DONE = "^neap: no virtual machine is left"
 
 

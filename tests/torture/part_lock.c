@@ -4,6 +4,7 @@
 #include "core/spinlock.h"
 
 #define HELD_LOOPS 8
+#define HANG_AFTER 100
 
 /* Plain accesses under the lock: whoever is let in beside another shows. */
 static struct {
@@ -87,9 +88,11 @@ static void begin(void)
 
 static void work(struct torture_worker *w)
 {
-	bool fault = torture_fault("lock");
+	bool fault = torture_fault("lock"), hang = torture_fault("hang") && w->cpu == 0;
 
 	while (torture_going(w)) {
+		if (hang && w->operations == HANG_AFTER)
+			spin_lock(&guarded.lock); /* for good */
 		if (fault && w->cpu == 0 && w->operations % 64 == 0)
 			use(w); /* without the lock */
 		locked(w);

@@ -354,6 +354,20 @@ static void test_lines_are_not_interleaved(void **state)
 	assert_true(ns16550_put(&uart, 'x'));
 }
 
+/* A line begins at a line's beginning, once, wherever the bytes put before it ended. */
+static void test_line_begins(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	assert_true(ns16550_put(&uart, '$'));
+	ns16550_write_polled(&uart, "a\n", 2);
+	ns16550_write_polled(&uart, "b\n", 2);
+	(void)lsr();
+	assert_true(ns16550_put(&uart, '\n'));
+	ns16550_write_polled(&uart, "c\n", 2);
+	assert_string_equal(dev.out, "$\r\na\r\nb\r\n\nc\r\n");
+}
+
 static void test_interrupts(void **state)
 {
 	(void)state;
@@ -475,6 +489,7 @@ int main(void)
 		T(test_write_passes_a_dead_holder),
 		T(test_nonblocking),
 		T(test_lines_are_not_interleaved),
+		T(test_line_begins),
 		T(test_interrupts),
 		T(test_interrupt_after_line),
 		T(test_option),
