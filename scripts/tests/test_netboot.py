@@ -30,18 +30,18 @@ def netboot(sources, directory, *options, manifest=True):
 
 def test_layout(sources, tmp_path):
     out = tmp_path / "srv" / "tftp"
-    assert netboot(sources, out, f"--module={sources}/bzImage=vmlinuz", "--cmdline=serial=com2") == (0, "")
+    assert netboot(sources, out, f"--module={sources}/bzImage=vmlinuz", "--cmdline=serial=io:0x2f8") == (0, "")
     assert sorted(os.listdir(out)) == ["boot.ipxe", "cmdline", "manifest", "neap.efi", "neap.elf", "vmlinuz"]
     assert (out / "vmlinuz").read_bytes() == b"bzImage" * 3
     assert (out / "manifest").read_bytes() == b"lab.txt" * 3
     assert (out / "neap.elf").read_bytes() == b"elf" * 3
     assert (out / "neap.efi").read_bytes() == b"efi" * 3
-    assert (out / "cmdline").read_text() == "serial=com2\n"
+    assert (out / "cmdline").read_text() == "serial=io:0x2f8\n"
     for name in os.listdir(out):
         assert stat.S_IMODE((out / name).stat().st_mode) == 0o644
     script = (out / "boot.ipxe").read_text().split("\n")
     assert script[0] == "#!ipxe"
-    assert script[2:5] == ["kernel ${neap} serial=com2 || goto failed", "initrd manifest || goto failed",
+    assert script[2:5] == ["kernel ${neap} serial=io:0x2f8 || goto failed", "initrd manifest || goto failed",
                            "initrd vmlinuz || goto failed"]
 
 

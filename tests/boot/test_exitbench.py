@@ -42,7 +42,7 @@ def test_exit_paths(run_guests):
 
 
 @pytest.mark.parametrize("machine, most, lacking", [
-    pytest.param({"target": "bochs", "cpu": "zambezi"}, MOST, {"cr4-SMEP"}, id="zambezi"),
+    pytest.param({"target": "bochs", "cpu": "zambezi", "smp": 1}, MOST, {"cr4-SMEP"}, id="zambezi"),
     pytest.param({"target": "qemu", "icount": True, "smp": 1}, MOST_DECODED, set(), id="icount"),
 ])
 @pytest.mark.target("qemu")
