@@ -176,6 +176,17 @@ def test_interrupts_off_for_ever(run_guests):
     assert run.errors() == []
 
 
+def test_early_ipi(run_guests):
+    """A vCPU sends IPIs to, and ends, a VM whose last vCPUs Neap has not started yet.
+
+    The manager starts them on the first processor; the one before makes this vCPU run on the second.
+    """
+    run = run_guests(GOOD, vm("early", "earlyipi.elf", cpus=1000), smp=2, timeout=300.0)
+    assert not run.lines("panic")
+    assert run.end_of("early") == (ENDED, 1)
+    assert run.end_of("good") == (ENDED, 1)
+
+
 def test_spin_is_left_at_time_out(run_guests):
     """Nothing ends such a guest but the time-out, which does."""
     run = run_guests(vm("spin", "spin.elf"), GOOD, timeout=30.0)
