@@ -121,7 +121,7 @@ test-clang: setup
 
 run: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf
-	@scripts/run
+	@scripts/run --boot kernel
 
 bench: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests

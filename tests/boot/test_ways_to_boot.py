@@ -11,7 +11,7 @@ SERIAL = "ended through its debug-exit port"
 GRUB = r"GRUB 2\.\d\d\S*"
 
 WAYS = {
-    "cdrom": (GRUB, {}),
+    "cdrom": (GRUB, {"boot": "iso"}),
     "cdrom-q35": (GRUB, {"machine": "q35"}),
     "stick": (GRUB, {"boot": "stick"}),
     "kernel": ("qemu", {"boot": "kernel"}),
