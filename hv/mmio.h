@@ -25,11 +25,12 @@ void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
 
 /*
  * For processors that do not tell it: the length of the instruction at RIP, 1 to 15 bytes, prefixes
- * counted. insn and count as in struct mmio_hint; NULL and 0: fetched. -EFAULT: enter the guest
- * again, the fault that fetching led to, if any, is injected. -EINVAL: the bytes do not decode.
- * Quick when the same instruction comes again. vCPU's own thread, state loaded; bounded.
+ * counted. bytes and count as insn and insn_count in struct mmio_hint; NULL and 0: fetched.
+ * -EFAULT: enter the guest again, the fault that fetching led to, if any, is injected. -EINVAL: the
+ * bytes do not decode. Quick when the same instruction comes again. vCPU's own thread, state
+ * loaded; bounded.
  */
-int mmio_instruction_length(struct vcpu *vcpu, const u8 *insn, u8 count) __must_check;
+int mmio_instruction_length(struct vcpu *vcpu, const u8 *bytes, u8 count) __must_check;
 
 enum mmio_cr_kind {
 	MMIO_CR_MOV_TO,
@@ -54,7 +55,7 @@ struct mmio_cr_access {
  * -EFAULT as above; 0: *out is set; -EINVAL: it is no such instruction (the guest may have changed
  * its code).
  */
-int mmio_decode_cr_access(struct vcpu *vcpu, const u8 *insn, u8 count,
+int mmio_decode_cr_access(struct vcpu *vcpu, const u8 *bytes, u8 count,
 			  struct mmio_cr_access *out) __must_check;
 
 #endif
