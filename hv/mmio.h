@@ -25,9 +25,10 @@ void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
 
 /*
  * For processors that do not tell it: the length of the instruction at RIP, 1 to 15 bytes, prefixes
- * counted. bytes and count as in struct mmio_hint; NULL and 0: fetched. -EFAULT: enter the guest
- * again, the fault that fetching led to, if any, is injected. -EINVAL: the bytes do not decode.
- * Quick when the same instruction comes again. vCPU's own thread, state loaded; bounded.
+ * counted. bytes and count as insn and insn_count in struct mmio_hint; NULL and 0: fetched.
+ * -EFAULT: enter the guest again, the fault that fetching led to, if any, is injected. -EINVAL: the
+ * bytes do not decode. Quick when the same instruction comes again. vCPU's own thread, state
+ * loaded; bounded.
  */
 int mmio_instruction_length(struct vcpu *vcpu, const u8 *bytes, u8 count) __must_check;
 
