@@ -105,11 +105,11 @@ const char *vmx_exit_name(u32 reason);
 
 /* Moves RIP past the instruction that exited, ends interrupt shadows, and lets a single step trap.
  */
-static inline void vmx_skip_instruction(struct vcpu *vcpu)
+static inline void vmx_skip_bytes(struct vcpu *vcpu, u32 length)
 {
 	u32 shadow;
 
-	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + length);
 	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
@@ -117,6 +117,11 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 	if (unlikely(vmcs_readn(VMCS_GUEST_RFLAGS) & BIT(8)))
 		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
 			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+}
+
+static inline void vmx_skip_instruction(struct vcpu *vcpu)
+{
+	vmx_skip_bytes(vcpu, vmcs_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */
