@@ -2,6 +2,7 @@
 #ifndef NEAP_HV_MMIO_DEVICE_H
 #define NEAP_HV_MMIO_DEVICE_H
 
+#include "hv/vcpu.h"
 #include "hv/vm.h"
 
 #define MMIO_LAPIC_PAGE 0xfee00ull /* gfn of the default APIC base */

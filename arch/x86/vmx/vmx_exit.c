@@ -245,9 +245,8 @@ static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
 		length = mmio_move(v, code, gpa, write);
 	if (unlikely(!length))
 		return false;
-	vmx_skip_bytes(v, length);
 	/* Exits of this kind save RF as a fault would push it (SDM vol. 3 28.3.3). */
-	vmcs_writen(VMCS_GUEST_RFLAGS, vmcs_readn(VMCS_GUEST_RFLAGS) & ~(u64)RFLAGS_RF);
+	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_skip_bytes(v, length) & ~(u64)RFLAGS_RF);
 	return true;
 }
 
