@@ -7,6 +7,7 @@ import pytest
 
 from neap import TOP, guest_program, vm
 
+pytestmark = pytest.mark.target("qemu")
 ENDED = "ended through its debug-exit port"
 MANIFEST = vm("hello", "hello.elf", cmdline="hello.elf over the wire")
 MANY = 9    # modules, one more than iPXE's multiboot loader passes on
@@ -45,7 +46,7 @@ def expect_hello(run, server, loader):
 def test_bios_ipxe(run_neap, server):
     """iPXE loads Neap by the first multiboot, and tells of RAM only: ACPI is found by search."""
     directory = server(extra=6)
-    run = run_neap(target="qemu", net=f"{directory},boot.ipxe", smp=2)
+    run = run_neap(net=f"{directory},boot.ipxe", smp=2)
     expect_hello(run, directory, "iPXE ")
     assert len(run.lines("^neap: module: ")) == MANY - 1
     for i in range(6):
@@ -58,7 +59,7 @@ def test_bios_ipxe_drops_modules(run_neap, server):
     """What iPXE does not pass on is missing for the machine that needs it, and for no other."""
     late = vm("late", "extra+6")
     directory = server(extra=7, manifest=MANIFEST + late)
-    run = run_neap(target="qemu", net=f"{directory},boot.ipxe")
+    run = run_neap(net=f"{directory},boot.ipxe")
     assert len(run.lines("^neap: module: ")) == MANY - 1
     assert run.lines(r"^neap: error: .*extra\+6")
     assert run.end_of("hello") == (ENDED, 1)
@@ -74,7 +75,7 @@ def test_bios_grub(run_neap, server):
     config = [f"multiboot2 /neap.elf linger=0 {ONE_LINE}"]
     config += [f"module2 --nounzip /{name} {name}" for name in names]
     (directory / "grub" / "grub.cfg").write_text("\n".join(config + ["boot"]) + "\n")
-    run = run_neap(target="qemu", net=f"{directory},grub/i386-pc/core.0")
+    run = run_neap(net=f"{directory},grub/i386-pc/core.0")
     expect_hello(run, directory, "GRUB ")
     assert len(run.lines("^neap: module: ")) == MANY
 
@@ -83,7 +84,7 @@ def test_bios_grub(run_neap, server):
 def test_uefi(run_neap, server):
     """The firmware loads neap.efi, which fetches the rest; nothing but manifest and modules."""
     directory = server()
-    run = run_neap(target="qemu", firmware="uefi", net=f"{directory},neap.efi")
+    run = run_neap(firmware="uefi", net=f"{directory},neap.efi")
     expect_hello(run, directory, "neap.efi")
     run.find("^neap.efi: tftp://10.0.2.2/hello.elf: ")
 
@@ -91,6 +92,6 @@ def test_uefi(run_neap, server):
 @pytest.mark.slow(20)
 def test_uefi_ipxe(run_neap, server):
     directory = server()
-    run = run_neap(target="qemu", firmware="uefi", net=f"{directory},boot.ipxe")
+    run = run_neap(firmware="uefi", net=f"{directory},boot.ipxe")
     expect_hello(run, directory, "neap.efi")
     run.find("^neap.efi: /hello.elf: ")

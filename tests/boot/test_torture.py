@@ -12,6 +12,7 @@ import pytest
 
 from neap import BUILD
 
+pytestmark = pytest.mark.target("qemu")
 ELF = os.path.join(BUILD, "torture.elf")
 PARTS = ["lock", "frame", "heap", "ptab", "pingpong", "wakeup", "threads", "slices", "timer", "lapic",
          "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table"]
@@ -80,7 +81,7 @@ def test_torture(run_neap, target, smp, seconds):
     ("frame", "frame", r"frame 0x[0-9a-f]+ of a block of order \d+: word \d+ is 0x")])
 def test_fault_is_seen(run_neap, fault, part, says):
     """The tests of the test: something is broken on purpose, and the part says what."""
-    run = torture(run_neap, f"torture=4 torture_only={part} torture_fault={fault}", target="qemu",
+    run = torture(run_neap, f"torture=4 torture_only={part} torture_fault={fault}",
                   smp=2).expect_status(1)
     run.find(rf"^neap: error: torture: {part}: CPU \d+: .*({says})")
     run.find(rf"^neap: torture: {part}: \d+ operations, 2 CPUs, failed$")
@@ -89,7 +90,7 @@ def test_fault_is_seen(run_neap, fault, part, says):
 @pytest.mark.slow(40)
 def test_hang_is_seen(run_neap):
     """A CPU that never gives a lock back, with interrupts off on all: only an NMI gets through."""
-    run = torture(run_neap, "torture=4 torture_only=lock torture_fault=hang", target="qemu",
+    run = torture(run_neap, "torture=4 torture_only=lock torture_fault=hang",
                   smp=2).expect_status(1)
     assert "torture: no progress" in run.errors()
     for cpu in range(2):
@@ -98,5 +99,5 @@ def test_hang_is_seen(run_neap):
 
 
 def test_no_such_part(run_neap):
-    run = torture(run_neap, "torture_only=nonsense", target="qemu", smp=1).expect_status(1)
+    run = torture(run_neap, "torture_only=nonsense", smp=1).expect_status(1)
     assert run.errors() == ["torture: start: CPU 0: torture_only= names no part"]

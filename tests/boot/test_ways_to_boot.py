@@ -6,11 +6,12 @@ import pytest
 
 from neap import OFF, PROMPT, stock_modules, vm
 
+pytestmark = pytest.mark.target("qemu")
 SERIAL = "ended through its debug-exit port"
 GRUB = r"GRUB 2\.\d\d\S*"
 
 WAYS = {
-    "cdrom": (GRUB, {}),
+    "cdrom": (GRUB, {"boot": "iso"}),
     "cdrom-q35": (GRUB, {"machine": "q35"}),
     "stick": (GRUB, {"boot": "stick"}),
     "kernel": ("qemu", {"boot": "kernel"}),
@@ -32,10 +33,10 @@ def pixels(path):
 @pytest.mark.parametrize("way", WAYS)
 def test_way(run_guests, tmp_path, way):
     loader, machine = WAYS[way]
-    run = run_guests(vm("hello", "hello.elf", cmdline="good"), target="qemu", smp=2,
-                     cmdline="linger=0 two=3", screenshot=tmp_path / "screen.png", **machine)
+    run = run_guests(vm("hello", "hello.elf", cmdline="good"), smp=2,
+                     cmdline="two=3", screenshot=tmp_path / "screen.png", **machine)
     run.expect_status(1)
-    run.find(rf"^neap: loader: {loader}, command line: linger=0 two=3$")
+    run.find(rf"^neap: loader: {loader}, command line: two=3 linger=0$")
     run.find("^neap: smp: 2 of 2 processors run$")
     assert run.end_of("hello") == (SERIAL, 1)
     assert 'command line: "good"argv' in run.guest_text()
@@ -46,13 +47,17 @@ def test_way(run_guests, tmp_path, way):
 
 @pytest.mark.slow(25)
 @pytest.mark.parametrize("cpus", [1, 4])
-def test_linux_on_threads(run_guests, cpus):
-    """Four processors that really run at the same time."""
+@pytest.mark.parametrize("way", ["cdrom", "uefi-cdrom", "uefi-stick"])
+def test_linux(run_guests, way, cpus):
+    """On as many processors, which really run at the same time."""
+    loader, machine = WAYS[way]
     run = run_guests(
         vm("linux", "vmlinuz", memory="256M", cpus=cpus, initrd="initrd.gz",
-           cmdline="console=ttyS0,115200 quiet"), modules=stock_modules(), target="qemu", smp=4,
-        timeout=300.0, send=[(PROMPT, "echo cpus $(nproc); poweroff -f\n")])
+           cmdline="console=ttyS0,115200 quiet"), modules=stock_modules(), smp=cpus,
+        timeout=300.0, send=[(PROMPT, "echo cpus $(nproc); poweroff -f\n")], **machine)
     run.expect_status(OFF)
+    run.find(f"^neap: loader: {loader}")
+    run.find(f"^neap: smp: {cpus} of {cpus} processors? run$")
     run.find(f"^cpus {cpus}$")
-    assert run.lines("BUG:|rcu:.*stall|soft lockup|WARNING") == []
+    assert run.lines("BUG:|rcu:.*stall|soft lockup|WARNING: CPU") == []
     assert run.end_of("linux") == ("powered off", 0)

@@ -104,19 +104,27 @@ void vmx_report_entry_failure(struct vcpu *vcpu, const char *what);
 const char *vmx_exit_name(u32 reason);
 
 /* Moves RIP past the instruction that exited, ends interrupt shadows, and lets a single step trap.
- */
-static inline void vmx_skip_instruction(struct vcpu *vcpu)
+ * Returns RFLAGS. */
+static inline u64 vmx_skip_bytes(struct vcpu *vcpu, u32 length)
 {
 	u32 shadow;
+	u64 rflags;
 
-	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + length);
 	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
+	rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
 	/* SDM vol. 3 27.3.1.5: the trap of a single step is ours to leave pending (bit 14, BS). */
-	if (unlikely(vmcs_readn(VMCS_GUEST_RFLAGS) & BIT(8)))
+	if (unlikely(rflags & RFLAGS_TF))
 		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
 			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+	return rflags;
+}
+
+static inline void vmx_skip_instruction(struct vcpu *vcpu)
+{
+	vmx_skip_bytes(vcpu, vmcs_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */
