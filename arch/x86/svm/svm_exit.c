@@ -110,6 +110,9 @@ static enum run_next exit_cpuid(struct vcpu *v)
 static enum run_next exit_hlt(struct vcpu *v)
 {
 	svm_skip_instruction(v);
+	/* A single step's trap ends it at once. */
+	if (unlikely(svm_of(v)->vmcb->event & EVENT_VALID))
+		return RUN_RESUME;
 	vcpu_halt(v);
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }

@@ -11,7 +11,6 @@
 #include "hv/mmio.h"
 
 #define ATTR_L	   BIT(9)
-#define ATTR_DB	   BIT(10)
 #define REX_FIRST  0x40u
 #define REX_LAST   0x4fu
 #define REX_B	   1u
@@ -36,10 +35,18 @@ static const struct {
 	[0x89 - EXIT_FIRST] = { 0x090f, 0xffff, 2 },	 /* WBINVD */
 };
 
-void svm_skip_to(struct vcpu *v, u64 next)
+static bool in_64bit_code(const struct vmcb_save *s)
+{
+	return (s->efer & EFER_LMA) && (s->cs.attrib & ATTR_L);
+}
+
+void svm_retire(struct vcpu *v, u64 next)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;
 
+	/* Outside of 64-bit code RIP has 32 bits. */
+	if (unlikely((next ^ vmcb->save.rip) >> 32) && !in_64bit_code(&vmcb->save))
+		next = (u32)next;
 	vmcb->save.rip = next;
 	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
 	/* SVM has no field for a pending single-step trap: it is injected here. */
@@ -50,9 +57,10 @@ void svm_skip_to(struct vcpu *v, u64 next)
 	}
 }
 
-static bool in_64bit_code(const struct vmcb_save *s)
+void svm_skip_to(struct vcpu *v, u64 next)
 {
-	return (s->efer & EFER_LMA) && (s->cs.attrib & ATTR_L);
+	svm_of(v)->vmcb->save.rflags &= ~RFLAGS_RF;
+	svm_retire(v, next);
 }
 
 /* The next four bytes at RIP in 64-bit code, if they are in the page fetched from last; else 0. */
@@ -77,23 +85,14 @@ static u32 peek(const struct vcpu *v)
 	return bytes;
 }
 
-/* Outside of 64-bit code RIP has 32 bits, in 16-bit code IP wraps at 64 KiB. */
-static u64 wrap(const struct vmcb_save *s, u64 rip)
-{
-	if (in_64bit_code(s))
-		return rip;
-	return s->cs.attrib & ATTR_DB ? (u32)rip : (u16)rip;
-}
-
 static __attribute__((noinline)) void skip_by_decoder(struct vcpu *v)
 {
-	const struct vmcb_save *s = &svm_of(v)->vmcb->save;
 	int length = mmio_instruction_length(v, NULL, 0);
 
 	/* What cannot be read or decoded any more the guest has changed since: it is executed anew.
 	 */
 	if (length > 0)
-		svm_skip_to(v, wrap(s, s->rip + (unsigned)length));
+		svm_skip_to(v, svm_of(v)->vmcb->save.rip + (unsigned)length);
 }
 
 void svm_skip_decoded(struct vcpu *v)

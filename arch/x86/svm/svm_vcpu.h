@@ -55,7 +55,7 @@ void svm_set_sipi(struct vcpu *vcpu, u8 vector);
 void svm_get_mode(struct vcpu *vcpu, struct guest_state *s);
 void svm_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void svm_get_state(struct vcpu *vcpu, struct guest_state *s);
-void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
 
 /* --- svm_event.c --- */
 void svm_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
@@ -86,9 +86,11 @@ void svm_report_invalid(struct vcpu *vcpu);
 /* --- svm_skip.c --- */
 /* The same for processors that do not save the next RIP: decodes the instruction. */
 void svm_skip_decoded(struct vcpu *vcpu);
-/* RIP becomes `next`, past the instruction that exited: ends interrupt shadows, lets a step trap.
- */
+/* RIP becomes `next`, past the instruction that exited: ends interrupt shadows and RF, lets a step
+ * trap. */
 void svm_skip_to(struct vcpu *vcpu, u64 next);
+/* The same, but RFLAGS is as the instruction leaves it. */
+void svm_retire(struct vcpu *vcpu, u64 next);
 
 /* The register that the MOV to a control register at RIP reads, and its length; or -EFAULT: a fault
  * was injected, -EINVAL: it is no such instruction. */

@@ -186,7 +186,7 @@ bool vmx_deliver_nmi(struct vcpu *v)
 
 	/* SDM vol. 3 27.3.1.5: no NMI may be injected in a shadow, nor while one is blocked. */
 	if ((shadow & (BLOCK_STI | BLOCK_MOV_SS | BLOCK_NMI)) ||
-	    (vmcs_read32(VMCS_ENTRY_INTR_INFO) & INTR_VALID)) {
+	    (vmcs_read32(VMCS_ENTRY_INTR_INFO) & INTR_VALID) || vmx_trap_pending()) {
 		vmx_set_nmi_window(v, true);
 		return false;
 	}

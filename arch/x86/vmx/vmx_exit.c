@@ -115,6 +115,9 @@ static enum run_next exit_cpuid(struct vcpu *v)
 static enum run_next exit_hlt(struct vcpu *v)
 {
 	vmx_skip_instruction(v);
+	/* A debug trap ends it at once (SDM vol. 2, HLT). */
+	if (unlikely(vmx_trap_pending()))
+		return RUN_RESUME;
 	vcpu_halt(v);
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }

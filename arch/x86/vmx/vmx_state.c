@@ -165,19 +165,12 @@ void vmx_get_state(struct vcpu *v, struct guest_state *s)
 	s->idt_limit = vmcs_read32(VMCS_GUEST_IDTR_LIMIT);
 }
 
-void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)
+void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool executed)
 {
-	u32 shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
-	bool moved = rip != v->rip;
-
-	vmcs_writen(VMCS_GUEST_RIP, rip);
 	vmcs_writen(VMCS_GUEST_RFLAGS, rflags);
 	vmcs_writen(VMCS_GUEST_RSP, rsp);
-	if (shadow & 3)
-		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
-	if (moved && (rflags & RFLAGS_TF))
-		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
-			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+	if (executed)
+		vmx_retire(v, rip);
 }
 
 bool vmx_can_take_irq(struct vcpu *v)
@@ -185,5 +178,5 @@ bool vmx_can_take_irq(struct vcpu *v)
 	(void)v;
 	return (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
 	       !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
-	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31));
+	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
 }

@@ -71,7 +71,7 @@ void vmx_set_sipi(struct vcpu *vcpu, u8 vector);
 void vmx_get_mode(struct vcpu *vcpu, struct guest_state *s);
 void vmx_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void vmx_get_state(struct vcpu *vcpu, struct guest_state *s);
-void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
 /* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
 bool vmx_can_take_irq(struct vcpu *vcpu);
 
@@ -103,13 +103,25 @@ void vmx_report_entry_failure(struct vcpu *vcpu, const char *what);
 /* --- vmx_exit.c --- */
 const char *vmx_exit_name(u32 reason);
 
-/* Moves RIP past the instruction that exited, ends interrupt shadows, and lets a single step trap.
+/*
+ * A debug trap is to be delivered after the next entry. Nothing may be injected there but an
+ * exception: that would take the trap away (SDM vol. 3 27.7.3).
  */
-static inline void vmx_skip_instruction(struct vcpu *vcpu)
+static inline bool vmx_trap_pending(void)
+{
+	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
+}
+
+/* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
+ * step trap. */
+static inline void vmx_retire(struct vcpu *vcpu, u64 next)
 {
 	u32 shadow;
 
-	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	/* Outside of 64-bit code RIP has 32 bits. */
+	if (unlikely((next ^ vcpu->rip) >> 32) && !(vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L))
+		next = (u32)next;
+	vmcs_writen(VMCS_GUEST_RIP, next);
 	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
@@ -117,6 +129,13 @@ static inline void vmx_skip_instruction(struct vcpu *vcpu)
 	if (unlikely(vmcs_readn(VMCS_GUEST_RFLAGS) & BIT(8)))
 		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
 			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+}
+
+/* The same behind that instruction, as it has no jump; RF has ended at the exit (SDM vol. 3
+ * 28.3.3). */
+static inline void vmx_skip_instruction(struct vcpu *vcpu)
+{
+	vmx_retire(vcpu, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */
