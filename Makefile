@@ -5,16 +5,18 @@ CC := gcc
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-unit test-boot test-clang fuzz bench lint format format-check tidy cppcheck headers \
+.PHONY: all run test test-unit test-boot test-clang fuzz bench soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
-all: $(BUILD)/neap.elf $(BUILD)/neap.efi guests size
+all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
 
 help:
 	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
 	@echo "make test     unit tests, boot tests, both compilers, lint"
+	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
+	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
 
@@ -76,18 +78,22 @@ $(BUILD)/%.o: %.S
 
 HV_LIBS := -Wl,--start-group $(DEPS)/zydis/lib/libzydis.a $(DEPS)/newlib-hv/lib/libc.a -Wl,--end-group
 
-# Linked twice: the symbol table of the first image goes behind the text of the second.
-$(BUILD)/neap.first.elf: $(HV_OBJECTS) linker.ld
-	@echo "  LD $@"; $(CC) $(HV_LDFLAGS) -o $@ $(HV_OBJECTS) $(HV_LIBS)
+# $(call LINK_IMAGE,NAME,OBJECTS,OPTIONS): NAME.elf, linked twice: the symbol table of the first image
+# goes behind the text of the second.
+define LINK_IMAGE
+$(BUILD)/$(1).first.elf: $(2) linker.ld
+	@echo "  LD $$@"; $$(CC) $$(HV_LDFLAGS) $(3) -o $$@ $(2) $$(HV_LIBS)
 
-$(BUILD)/symtab.S: $(BUILD)/neap.first.elf scripts/mksymbols
-	@scripts/mksymbols $< $@
+$(BUILD)/$(1).symtab.S: $(BUILD)/$(1).first.elf scripts/mksymbols
+	@scripts/mksymbols $$< $$@
 
-$(BUILD)/neap.elf: $(BUILD)/symtab.S
-	@echo "  LD $@"; $(CC) -c -o $(BUILD)/symtab.o $<
-	@$(CC) $(HV_LDFLAGS) -Wl,-Map,$(BUILD)/neap.map -o $@ $(HV_OBJECTS) $(BUILD)/symtab.o $(HV_LIBS)
-	@scripts/mksymbols --check $@ $<
-	@scripts/check-image $@
+$(BUILD)/$(1).elf: $(BUILD)/$(1).symtab.S
+	@echo "  LD $$@"; $$(CC) -c -o $(BUILD)/$(1).symtab.o $$<
+	@$$(CC) $$(HV_LDFLAGS) $(3) -Wl,-Map,$(BUILD)/$(1).map -o $$@ $(2) $(BUILD)/$(1).symtab.o $$(HV_LIBS)
+	@scripts/mksymbols --check $$@ $$<
+	@scripts/check-image $$@
+endef
+$(eval $(call LINK_IMAGE,neap,$(HV_OBJECTS),))
 
 size: $(BUILD)/neap.elf
 	@size -B $< | awk 'NR == 2 { printf "neap.elf: %d bytes text and constants, %d data, %d bss\n", $$1, $$2, $$3 }'
@@ -95,7 +101,7 @@ size: $(BUILD)/neap.elf
 
 -include $(HV_OBJECTS:.o=.d)
 
-include tests/rules.mk scripts/lint.mk
+include tests/rules.mk tests/tsan/rules.mk tests/torture/rules.mk scripts/lint.mk
 
 # --- tests; tests/rules.mk has those of the build machine, scripts/lint.mk the checks ---
 
@@ -108,7 +114,8 @@ test-boot: setup
 
 # The other compiler, with the same warnings and no others allowed.
 test-clang: setup
-	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/clang DEPS=$(DEPS) CC=clang $(BUILD)/clang/neap.elf $(BUILD)/clang/neap.efi guests
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/clang DEPS=$(DEPS) CC=clang $(BUILD)/clang/neap.elf $(BUILD)/clang/neap.efi \
+		$(BUILD)/clang/torture.elf guests
 
 # --- running ---
 
@@ -119,6 +126,13 @@ run: setup
 bench: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
 	@scripts/bench
+
+SOAK_BOOTS ?= 50
+SOAK_SMP ?= 4
+SOAK_SECONDS ?= 600
+soak: setup
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf
+	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS)
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))

@@ -160,12 +160,13 @@ void sched_thread_start(void)
 	sched_exit();
 }
 
-int sched_create(struct thread *t, const char *name, u32 cpu, void (*fn)(void *), void *arg)
+int sched_prepare(struct thread *t, const char *name, u32 cpu, void (*fn)(void *), void *arg)
 {
-	struct cpu *c = cpu_table[cpu];
 	u64 *sp;
 
-	*t = (struct thread){ .name = name, .cpu = c, .fn = fn, .arg = arg };
+	*t = (struct thread){
+		.name = name, .state = THREAD_NEW, .cpu = cpu_table[cpu], .fn = fn, .arg = arg
+	};
 	list_init(&t->node);
 	t->stack_top = kstack_alloc();
 	if (!t->stack_top)
@@ -176,17 +177,33 @@ int sched_create(struct thread *t, const char *name, u32 cpu, void (*fn)(void *)
 	for (unsigned i = 0; i < 6; i++)
 		*--sp = 0;
 	t->sp = sp;
+	return 0;
+}
+
+void sched_start(struct thread *t)
+{
+	struct cpu *c = t->cpu;
+
 	spin_lock(&c->runqueue.lock);
 	enqueue(t);
 	atomic_fetch_or(&c->current->pending, (u32)THREAD_RESCHED);
 	spin_unlock(&c->runqueue.lock);
 	kick(c);
-	return 0;
+}
+
+int sched_create(struct thread *t, const char *name, u32 cpu, void (*fn)(void *), void *arg)
+{
+	int err = sched_prepare(t, name, cpu, fn, arg);
+
+	if (!err)
+		sched_start(t);
+	return err;
 }
 
 bool sched_is_over(const struct thread *t)
 {
-	return READ_ONCE(t->state) == THREAD_DEAD && !load_acquire(&t->on_cpu);
+	/* Acquire: on_cpu is looked at after the state, which the thread sets before it leaves. */
+	return load_acquire(&t->state) == THREAD_DEAD && !load_acquire(&t->on_cpu);
 }
 
 void sched_exit(void)

@@ -9,7 +9,7 @@
 #include "core/list.h"
 #include "core/types.h"
 
-enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
+enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
 /* Bit 0 of thread.pending is the scheduler's, the others belong to whoever owns the thread. */
 #define THREAD_RESCHED BIT(0)
@@ -37,9 +37,18 @@ void sched_init_cpu(void);
 void sched_idle(void) __noreturn;
 
 /*
- * Creates a thread on a CPU (a number below cpu_count()) and makes it ready. -ENOMEM. May be called
- * on any CPU. thread is the caller's memory and must outlive the thread.
+ * Makes a thread for a CPU (a number below cpu_count()), not yet to run; from here on it can be
+ * posted to, and finds that in its pending word when it runs. -ENOMEM. May be called on any CPU.
+ * thread is the caller's memory and must outlive the thread; whoever does not start it frees its
+ * stack.
  */
+int sched_prepare(struct thread *thread, const char *name, u32 cpu, void (*fn)(void *),
+		  void *arg) __must_check;
+
+/* Makes it ready, once. Any CPU. */
+void sched_start(struct thread *thread);
+
+/* Both together. */
 int sched_create(struct thread *thread, const char *name, u32 cpu, void (*fn)(void *),
 		 void *arg) __must_check;
 
@@ -53,13 +62,15 @@ bool sched_is_over(const struct thread *thread);
  * again. */
 void sched_yield(void);
 
-/* Sleeps until a bit of `mask` is set in the thread's pending word (at once if one is). Thread
- * context. */
+/*
+ * Sleeps until a bit of `mask` is set in the thread's pending word (at once if one is), or until
+ * another bit is posted: the caller looks again. Thread context.
+ */
 void sched_block(u32 mask);
 
 /*
- * Sets bits in a thread's pending word and sees to it that the thread notices: it is made ready if
- * it sleeps, and its CPU is kicked out of the guest if it runs there. Any context.
+ * Sets bits in a prepared thread's pending word and sees to it that the thread notices: it is made
+ * ready if it sleeps, and its CPU is kicked out of the guest if it runs there. Any context.
  */
 void sched_post(struct thread *thread, u32 bits);
 

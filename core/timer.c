@@ -66,9 +66,20 @@ void timer_set(struct timer *timer, u64 deadline)
 }
 
 /*
- * The hardware keeps an early deadline when it was another CPU's timer: that CPU then takes one
- * interrupt for nothing and programs the next.
+ * Takes the timer off a queue, if it is there. The queue is locked. The hardware keeps an early
+ * deadline when it was another CPU's timer: that CPU then takes one interrupt for nothing and
+ * programs the next.
  */
+static void take_off(struct timer_queue *q, struct timer *timer)
+{
+	if (load_acquire(&timer->queue) != q)
+		return;
+	list_remove(&timer->node);
+	store_release(&timer->queue, NULL);
+	if (q == &this_cpu()->timers)
+		program(q);
+}
+
 void timer_cancel(struct timer *timer)
 {
 	struct timer_queue *q = load_acquire(&timer->queue);
@@ -76,22 +87,31 @@ void timer_cancel(struct timer *timer)
 	if (!q)
 		return;
 	spin_lock(&q->lock);
-	if (timer->queue == q) {
-		list_remove(&timer->node);
-		store_release(&timer->queue, NULL);
-		if (q == &this_cpu()->timers)
-			program(q);
-	}
+	take_off(q, timer);
 	spin_unlock(&q->lock);
 }
 
+/* Takes it off the queue; true when it is not in its callback there, either. */
+static bool take_off_for_good(struct timer_queue *q, struct timer *timer)
+{
+	bool running;
+
+	spin_lock(&q->lock);
+	take_off(q, timer);
+	running = q->running == timer && q != &this_cpu()->timers;
+	spin_unlock(&q->lock);
+	return !running;
+}
+
+/*
+ * A callback under way may set its timer again, on its own CPU, and so on: done with a CPU is who
+ * has seen, under its queue's lock, that neither is so. A callback is bounded and does not wait for
+ * its canceller.
+ */
 void timer_cancel_sync(struct timer *timer)
 {
-	timer_cancel(timer);
 	for (u32 i = 0; i < cpu_count(); i++) {
-		/* A callback is bounded and does not wait for its canceller. */
-		while (cpu_table[i] != this_cpu() &&
-		       load_acquire(&cpu_table[i]->timers.running) == timer)
+		while (!take_off_for_good(&cpu_table[i]->timers, timer))
 			cpu_relax();
 	}
 }
@@ -113,7 +133,7 @@ static struct timer *take_due(struct timer_queue *q, u64 now)
 	if (timer->deadline > now)
 		return NULL;
 	list_remove(&timer->node);
-	store_release(&q->running, timer);
+	q->running = timer;
 	store_release(&timer->queue, NULL);
 	return timer;
 }
@@ -126,13 +146,13 @@ void timer_run_expired(void)
 
 	spin_lock(&q->lock);
 	q->programmed = UINT64_MAX;
-	/* Timers set by callbacks for before `now` run at the next interrupt: so the loop ends. */
-	while ((timer = take_due(q, now)) != NULL) {
+	/* Callbacks may set timers for the past, which are due at once: what is beyond the batch
+	 * has an interrupt of its own, and others get on in between. */
+	for (unsigned i = 0; i < TIMER_BATCH && (timer = take_due(q, now)) != NULL; i++) {
 		spin_unlock(&q->lock);
 		timer->fn(timer);
 		spin_lock(&q->lock);
-		/* Release: what the callback did is done for timer_cancel_sync(). */
-		store_release(&q->running, NULL);
+		q->running = NULL;
 	}
 	program(q);
 	spin_unlock(&q->lock);

@@ -23,13 +23,20 @@ struct timer {
  */
 void timer_init(struct timer *timer, void (*fn)(struct timer *timer));
 
-/* Arms (or re-arms) on this CPU for an absolute time in ticks. A past deadline fires soon. */
+/*
+ * Arms (or re-arms) on this CPU for an absolute time in ticks. A past deadline fires soon. Whoever
+ * owns the timer sees to it that no two CPUs are in here for it at once.
+ */
 void timer_set(struct timer *timer, u64 deadline);
 
 /* Disarms; any CPU, any context. See timer_init() for a callback under way. */
 void timer_cancel(struct timer *timer);
 
-/* As timer_cancel(), and waits until a callback under way on another CPU is over (tear-down). */
+/*
+ * As timer_cancel(), and waits until a callback under way on another CPU is over, for tear-down:
+ * then the timer is not armed, even if the callback has armed it again, and no callback comes.
+ * Nobody else may arm it any more. Not with a lock held that the callback takes.
+ */
 void timer_cancel_sync(struct timer *timer);
 
 static inline bool timer_is_armed(const struct timer *timer)

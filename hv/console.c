@@ -27,30 +27,35 @@ static u32 attached_id;
 static bool prefix_seen;
 static bool use_irq;
 static struct timer poll_timer;
-static struct spinlock tx_lock =
-	SPINLOCK_INIT; /* one pump at a time, so that bytes stay in order */
+/*
+ * Taken before a console's lock: one pump at a time, so that bytes stay in order, and so that the
+ * last one leaves the port's interrupt as its console needs it.
+ */
+static struct spinlock tx_lock = SPINLOCK_INIT;
 
-/* Moves bytes from the attached console to the port while it takes them. */
+static bool is_attached(const struct vm_console *c)
+{
+	return READ_ONCE(attached) == c;
+}
+
+/*
+ * Moves bytes from a console to the port while it takes them. While bytes of the attached one wait,
+ * the port interrupts when it has room: nothing else sends them. Another one's are only flushed.
+ */
 static void pump_tx(struct vm_console *c)
 {
-	if (!spin_trylock(&tx_lock))
-		return; /* whoever holds it goes on, or the next interrupt does */
+	spin_lock(&tx_lock);
 	spin_lock(&c->lock);
 	while (c->tx_tail != c->tx_head && host_uart_tx_room() &&
 	       host_uart_tx(c->tx[c->tx_tail & (CONSOLE_TX_SIZE - 1)]))
 		c->tx_tail++;
-	if (use_irq)
+	if (use_irq && is_attached(c))
 		host_uart_irq_enable(true, c->tx_tail != c->tx_head);
 	spin_unlock(&c->lock);
 	spin_unlock(&tx_lock);
 }
 
 /* --- the guest's UART; called with its lock held --- */
-
-static bool is_attached(const struct vm_console *c)
-{
-	return READ_ONCE(attached) == c;
-}
 
 static size_t guest_tx_room(void *ctx)
 {
@@ -176,12 +181,28 @@ static bool typed(u8 byte)
 	return true;
 }
 
-/* --- the port's side: interrupt or poll --- */
+/* --- the port's side: interrupt or poll; on the boot CPU --- */
+
+/* A console's UART that waits for room and gets some, at half of the buffer or when detached. */
+static struct uart *take_starved(struct vm_console *c)
+{
+	struct uart *uart = NULL;
+
+	if (!c)
+		return NULL;
+	spin_lock(&c->lock);
+	if (c->starved && (!is_attached(c) || c->tx_head - c->tx_tail <= CONSOLE_TX_SIZE / 2)) {
+		c->starved = false;
+		uart = c->uart;
+	}
+	spin_unlock(&c->lock);
+	return uart;
+}
 
 static void service(void)
 {
 	struct vm_console *c;
-	struct uart *rx = NULL, *tx = NULL;
+	struct uart *rx = NULL, *tx = NULL, *left = NULL;
 	int byte;
 
 	spin_lock(&lock);
@@ -191,32 +212,35 @@ static void service(void)
 		if (typed((u8)byte))
 			rx = attached->uart;
 	}
+	if (attached != c)
+		left = take_starved(c);
 	c = attached;
-	if (c) {
+	if (c)
 		pump_tx(c);
-		spin_lock(&c->lock);
-		if (c->starved && c->tx_head - c->tx_tail <= CONSOLE_TX_SIZE / 2) {
-			c->starved = false;
-			tx = c->uart;
-		}
-		spin_unlock(&c->lock);
-	}
+	tx = take_starved(c);
 	spin_unlock(&lock);
-	/* These take the guest UART's lock, which is before ours in the order. */
+	/* These take the guest UART's lock, which is before ours in the order. Their VMs are there
+	 * still: the manager, which takes VMs down, is a thread of this CPU. */
 	if (rx)
 		uart_rx_ready(rx);
+	if (left)
+		uart_tx_ready(left);
 	if (tx)
 		uart_tx_ready(tx);
 }
 
 static void irq(void *arg)
 {
+	unsigned i;
+
 	(void)arg;
-	for (unsigned i = 0; i < IRQ_ROUNDS; i++) {
+	for (i = 0; i < IRQ_ROUNDS; i++) {
 		service();
 		if (!host_uart_irq_ack())
 			break;
 	}
+	if (i == IRQ_ROUNDS)
+		host_uart_irq_again();
 	host_uart_check();
 }
 
@@ -298,6 +322,9 @@ void console_remove(struct vm_console *c, u32 vm_id)
 		attached_id = ATTACHED_LOG;
 		attached_id = next_id();
 		WRITE_ONCE(attached, consoles[attached_id]);
+		/* What it has said until now waits: nothing else would begin to send it. */
+		if (attached)
+			pump_tx(attached);
 	}
 	spin_unlock(&lock);
 	heap_free(c->tx);

@@ -10,10 +10,10 @@
 struct cpuid_table;
 
 /* CR4 bits that go with the features the guest's CPUID offers; a write of another faults. */
-u64 cr4_offered(const struct cpuid_table *cpuid);
+u64 cr4_offered(const struct cpuid_table *t);
 
 /* EFER bits, likewise. LMA is the processor's and not among them. */
-u64 efer_offered(const struct cpuid_table *cpuid);
+u64 efer_offered(const struct cpuid_table *t);
 
 /* MOV to CR0 (SDM vol. 2): `code64` when executed in 64-bit code. False: #GP(0). */
 bool cr0_write_valid(u64 value, u64 old, u64 cr4, u64 efer, bool code64);

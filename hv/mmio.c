@@ -392,7 +392,7 @@ static void give_up(struct mmio_ctx *c, const struct mmio_hint *hint)
 }
 
 /* Fills in the context. False: there is nothing to do but to enter the guest again. */
-static bool begin(struct mmio_ctx *c, struct vcpu *v, const struct mmio_hint *hint)
+static force_inline bool begin(struct mmio_ctx *c, struct vcpu *v, const struct mmio_hint *hint)
 {
 	int err;
 

@@ -29,7 +29,7 @@ void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
  * again, the fault that fetching led to, if any, is injected. -EINVAL: the bytes do not decode.
  * Quick when the same instruction comes again. vCPU's own thread, state loaded; bounded.
  */
-int mmio_instruction_length(struct vcpu *vcpu, const u8 *insn, u8 count) __must_check;
+int mmio_instruction_length(struct vcpu *vcpu, const u8 *bytes, u8 count) __must_check;
 
 enum mmio_cr_kind {
 	MMIO_CR_MOV_TO,
@@ -54,7 +54,7 @@ struct mmio_cr_access {
  * -EFAULT as above; 0: *out is set; -EINVAL: it is no such instruction (the guest may have changed
  * its code).
  */
-int mmio_decode_cr_access(struct vcpu *vcpu, const u8 *insn, u8 count,
+int mmio_decode_cr_access(struct vcpu *vcpu, const u8 *bytes, u8 count,
 			  struct mmio_cr_access *out) __must_check;
 
 #endif

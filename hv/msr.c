@@ -191,17 +191,15 @@ static const struct msr_policy intel_policy[] = {
 
 static const struct msr_policy *find(u32 msr)
 {
-	const struct msr_policy *p = NULL;
+	const struct msr_policy *p;
 
-	if (msr <= MSR_POLICY_LAST)
-		p = msr_policy_find(policy, ARRAY_SIZE(policy), msr);
+	if (msr > MSR_POLICY_LAST)
+		return cpu_features.amd ? msr_amd_find(msr) : NULL;
+	p = msr_policy_find(policy, ARRAY_SIZE(policy), msr);
 	if (p)
 		return p;
-	if (cpu_features.amd)
-		return msr_amd_find(msr);
-	if (msr > MSR_POLICY_LAST)
-		return NULL;
-	return msr_policy_find(intel_policy, ARRAY_SIZE(intel_policy), msr);
+	return cpu_features.amd ? msr_amd_find(msr)
+				: msr_policy_find(intel_policy, ARRAY_SIZE(intel_policy), msr);
 }
 
 static __attribute__((noinline)) int slow_read(struct vcpu *v, u32 msr, u64 *value)

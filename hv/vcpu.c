@@ -109,6 +109,16 @@ void vcpu_destroy(struct vcpu *v)
 	heap_free(v);
 }
 
+/* vCPUs are placed in turn, so that VMs spread over the processors. */
+static u32 next_cpu(void)
+{
+	static u32 last;
+
+	return atomic_fetch_add(&last, 1) % cpu_count();
+}
+
+static void thread_main(void *arg);
+
 int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 {
 	struct vcpu *v = heap_alloc(sizeof(*v));
@@ -120,7 +130,11 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 	v->index = index;
 	v->tsc_offset = vm->tsc_offset;
 	v->emu_cache = heap_alloc(sizeof(*v->emu_cache));
-	err = v->emu_cache ? init_apic(v) : -ENOMEM;
+	/* Before anybody can post to it: other vCPUs may run, and send interrupts, before it does.
+	 */
+	err = sched_prepare(&v->thread, vm->config->name, next_cpu(), thread_main, v);
+	if (!err)
+		err = v->emu_cache ? init_apic(v) : -ENOMEM;
 	if (!err)
 		err = backend->vcpu_init(v);
 	if (!err)
@@ -254,15 +268,7 @@ static void thread_main(void *arg)
 	vm_vcpu_ended(vm);
 }
 
-/* vCPUs are placed in turn, so that VMs spread over the processors. */
-static u32 next_cpu(void)
+void vcpu_start(struct vcpu *v)
 {
-	static u32 last;
-
-	return atomic_fetch_add(&last, 1) % cpu_count();
-}
-
-int vcpu_start(struct vcpu *v)
-{
-	return sched_create(&v->thread, v->vm->config->name, next_cpu(), thread_main, v);
+	sched_start(&v->thread);
 }

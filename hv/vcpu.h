@@ -67,15 +67,14 @@ struct vcpu {
 	struct lapic lapic;
 };
 
-/* Makes the vCPU with this index and its thread's place, not yet running. -ENOMEM, -ENOSPC. */
+/* Makes the vCPU with this index and its thread, not yet running. -ENOMEM, -ENOSPC. */
 int vcpu_create(struct vm *vm, u32 index, struct vcpu **out) __must_check;
 
-/* Frees a vCPU whose thread has ended. */
+/* Frees a vCPU whose thread has ended, or was never started. */
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* Starts the thread: the first vCPU in the VM's start state, others waiting for a start-up IPI.
- * -ENOMEM. */
-int vcpu_start(struct vcpu *vcpu) __must_check;
+/* Starts the thread: the first vCPU in the VM's start state, others waiting for a start-up IPI. */
+void vcpu_start(struct vcpu *vcpu);
 
 /* Any CPU: work for the vCPU; it leaves the guest or its sleep for it. */
 static inline void vcpu_post(struct vcpu *vcpu, u32 bits)

@@ -176,13 +176,8 @@ static void start_vcpus(struct vm *vm)
 	struct vcpu *v;
 
 	vm->running_vcpus = vm->config->cpus;
-	vm_for_each_vcpu (v, &vm->vcpus, i) {
-		if (vcpu_start(v)) {
-			log_error("vm %s: no memory for the stack of vCPU %u", vm->config->name, i);
-			vm_stop(vm, VM_STATUS_NOT_STARTED, VM_END_KILLED, "could not be started");
-			vm_vcpu_ended(vm);
-		}
-	}
+	vm_for_each_vcpu (v, &vm->vcpus, i)
+		vcpu_start(v);
 }
 
 static void print_started(const struct vm *vm)
@@ -268,8 +263,7 @@ void vm_wait_threads(struct vm *vm)
 	struct vcpu *v;
 
 	vm_for_each_vcpu (v, &vm->vcpus, i) {
-		/* A vCPU that could not be started has no thread. */
-		while (v->thread.stack_top && !sched_is_over(&v->thread))
+		while (!sched_is_over(&v->thread))
 			sched_yield();
 	}
 }

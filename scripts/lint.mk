@@ -6,6 +6,8 @@ EFI_HEADERS := $(filter boot/efi/%.h,$(C_FILES))
 HV_HEADERS := $(filter-out $(EFI_HEADERS),$(filter boot/% arch/% core/% mm/% hv/%,$(filter %.h,$(C_FILES))))
 GUEST_HEADERS := $(filter guest/%.h,$(C_FILES))
 TEST_HEADERS := $(filter tests/unit/%.h,$(C_FILES))
+TORTURE_HEADERS := $(filter tests/torture/%.h,$(C_FILES))
+TSAN_HEADERS := $(filter tests/tsan/%.h,$(C_FILES))
 
 format:
 	@clang-format -i $(C_FILES)
@@ -24,6 +26,8 @@ headers: | $(DEPS)/.ready
 	$(call CHECK_HEADERS,$(EFI_HEADERS),$(EFI_CFLAGS))
 	$(call CHECK_HEADERS,$(GUEST_HEADERS),$(GUEST_CFLAGS))
 	$(call CHECK_HEADERS,$(TEST_HEADERS),$(UNIT_CFLAGS) -Itests/unit $(TEST_HEADER_FLAGS))
+	$(call CHECK_HEADERS,$(TORTURE_HEADERS),$(HV_CFLAGS) -Itests/torture)
+	$(call CHECK_HEADERS,$(TSAN_HEADERS),$(TSAN_CFLAGS))
 
 # What is suppressed, and why, is in scripts/cppcheck.txt.
 cppcheck:

@@ -76,15 +76,15 @@ void guest_live_save(struct guest_live *l)
 	l->dr[3] = read_dr3();
 }
 
-#define XMM_CASE(n)                                                                       \
-	case n:                                                                           \
-		if (write)                                                                \
-			__asm__ volatile("movdqu %0, %%xmm" #n : : "m"(*(u8(*)[16])p));   \
-		else                                                                      \
-			__asm__ volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])p)); \
+#define XMM_CASE(n)                                                                           \
+	case n:                                                                               \
+		if (write)                                                                    \
+			__asm__ volatile("movdqu %0, %%xmm" #n : : "m"(*(u8(*)[16])value));   \
+		else                                                                          \
+			__asm__ volatile("movdqu %%xmm" #n ", %0" : "=m"(*(u8(*)[16])value)); \
 		break
 
-void guest_live_xmm(unsigned index, u8 p[16], bool write)
+void guest_live_xmm(unsigned index, u8 value[16], bool write)
 {
 	switch (index) {
 		XMM_CASE(0);

@@ -185,7 +185,10 @@ bool ns16550_put(struct ns16550 *u, u8 byte)
 	if (READ_ONCE(u->busy))
 		return false;
 	spin_lock(&u->lock);
-	done = try_put(u, byte);
+	/* Again: a line may have begun since. */
+	done = !READ_ONCE(u->busy) && try_put(u, byte);
+	if (done)
+		u->line_open = byte != '\n';
 	spin_unlock(&u->lock);
 	return done;
 }
@@ -213,6 +216,20 @@ void ns16550_set_irqs(struct ns16550 *u, bool rx, bool tx)
 		u->ier = ier;
 		set(u, NS16550_IER, ier);
 	}
+	spin_unlock(&u->lock);
+}
+
+/* Caller holds the lock. Setting a bit of IER counts as a new cause. */
+static void rearm(struct ns16550 *u)
+{
+	set(u, NS16550_IER, 0);
+	set(u, NS16550_IER, u->ier);
+}
+
+void ns16550_rearm_irqs(struct ns16550 *u)
+{
+	spin_lock(&u->lock);
+	rearm(u);
 	spin_unlock(&u->lock);
 }
 
@@ -261,13 +278,27 @@ static void put_polled(struct ns16550 *u, u8 byte)
 
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 {
+	bool locked = lock_bounded(u), open = u->line_open;
+
+	/* Under the lock: from here on no byte of another one's gets in between. */
 	WRITE_ONCE(u->busy, true);
+	u->line_open = false;
+	unlock(u, locked);
+	if (open) {
+		put_polled(u, '\r');
+		put_polled(u, '\n');
+	}
 	for (; n; n--, s++) {
 		if (*s == '\n')
 			put_polled(u, '\r');
 		put_polled(u, (u8)*s);
 	}
 	WRITE_ONCE(u->busy, false);
+	/* Who came for room meanwhile was told that there is none, maybe on the last interrupt. */
+	locked = lock_bounded(u);
+	if (u->ier & IER_TX)
+		rearm(u);
+	unlock(u, locked);
 }
 
 void ns16550_wait_empty(struct ns16550 *u)

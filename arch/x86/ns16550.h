@@ -41,11 +41,12 @@ struct ns16550 {
 	unsigned fifo;	      /* bytes of its transmit FIFO */
 	unsigned credit;      /* bytes that can be written before THRE must be seen again */
 	u8 ier;
-	bool stalled; /* did not drain in time; bytes are dropped until it does */
+	bool stalled;	/* did not drain in time; bytes are dropped until it does */
+	bool line_open; /* the last byte was ns16550_put()'s, and no line's end */
 
 	bool lock_lost;	     /* its holder has died: log lines do without; atomic */
 	bool stall_reported; /* owned by host_uart_check() */
-	bool busy;	     /* a log line is under way; atomic */
+	bool busy;	     /* a log line is under way; set under the lock, atomic */
 	struct log_sink sink;
 };
 
@@ -70,15 +71,19 @@ int ns16550_get(struct ns16550 *u);
 
 void ns16550_set_irqs(struct ns16550 *u, bool rx, bool tx);
 
+/* Lets the interrupt line fall, and rise anew if there is a cause, also one that was told already:
+ * an empty transmitter. */
+void ns16550_rearm_irqs(struct ns16550 *u);
+
 /* What the device has an interrupt pending for (NS16550_WANTS_RX, NS16550_WANTS_TX), 0: nothing. */
 #define NS16550_WANTS_RX BIT(0)
 #define NS16550_WANTS_TX BIT(1)
 unsigned ns16550_pending(struct ns16550 *u);
 
 /*
- * Writes n bytes with LF as CR LF, waiting for the line, for each byte at most about twice the
- * time in which a full FIFO drains and 20 ms. After a wait that was in vain the port is stalled:
- * then bytes are dropped at once, until it moves again. Any context.
+ * Writes n bytes, which begin a line, with LF as CR LF, waiting for the line, for each byte at most
+ * about twice the time in which a full FIFO drains and 20 ms. After a wait that was in vain the
+ * port is stalled: then bytes are dropped at once, until it moves again. Any context.
  */
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n);
 

@@ -18,7 +18,7 @@
 
 #define INIT_DELAY_NS	 10000000ull /* SDM vol. 3 9.4.4.1: 10 ms after INIT, 200 us between SIPIs */
 #define SIPI_DELAY_NS	 200000ull
-#define START_TIMEOUT_NS 200000000ull
+#define START_TIMEOUT_NS 500000000ull
 
 /* The trampoline's parameters, at fixed offsets of its page; smp_entry.S. */
 struct trampoline_args {
@@ -153,7 +153,10 @@ static void start_one(u32 id, hpa_t page)
 	}
 	cpu_table[cpus] = c;
 	if (!start(c, page)) {
-		/* Its memory stays with it: it might still wake up. */
+		/* Its number and the trampoline are the next one's: should it come late, it waits
+		 * for a start-up IPI again. Its memory stays with it. */
+		apic_send_init(id);
+		delay_ns(INIT_DELAY_NS);
 		log_warn("smp: the processor with APIC id %u does not start", id);
 		return;
 	}

@@ -15,7 +15,6 @@ _Static_assert(UART_IRQ_RX == NS16550_WANTS_RX && UART_IRQ_TX == NS16550_WANTS_T
 /* The port we began with and the one we moved to: a sink cannot be taken off the log again. */
 static struct ns16550 early_port, named_port;
 static struct ns16550 *active; /* set at boot, NULL: none */
-static bool guest_line_open;   /* the last byte sent was a guest's, and no line's end; any CPU */
 static struct uart_irq irq;
 static bool irq_known;
 
@@ -53,14 +52,9 @@ static void sink_write(struct log_sink *sink, const char *s, size_t n)
 {
 	struct ns16550 *u = container_of(sink, struct ns16550, sink);
 
-	if (u != active)
-		return;
 	/* Neap's lines begin at a line's beginning, wherever a guest's one stands. */
-	if (READ_ONCE(guest_line_open)) {
-		WRITE_ONCE(guest_line_open, false);
-		ns16550_write_polled(u, "\n", 1);
-	}
-	ns16550_write_polled(u, s, n);
+	if (u == active)
+		ns16550_write_polled(u, s, n);
 }
 
 static void init_io(struct ns16550 *u, u16 port, u32 baud, u32 clock)
@@ -200,10 +194,7 @@ size_t host_uart_tx_room(void)
 
 bool host_uart_tx(u8 byte)
 {
-	if (!active || !ns16550_put(active, byte))
-		return false;
-	WRITE_ONCE(guest_line_open, byte != '\n');
-	return true;
+	return active && ns16550_put(active, byte);
 }
 
 int host_uart_rx(void)
@@ -226,6 +217,12 @@ void host_uart_irq_enable(bool rx, bool tx)
 unsigned host_uart_irq_ack(void)
 {
 	return active ? ns16550_pending(active) : 0;
+}
+
+void host_uart_irq_again(void)
+{
+	if (active)
+		ns16550_rearm_irqs(active);
 }
 
 void host_uart_check(void)

@@ -45,6 +45,9 @@ void host_uart_irq_enable(bool rx, bool tx);
 #define UART_IRQ_TX BIT(1)
 unsigned host_uart_irq_ack(void);
 
+/* Gives up all the same: the line falls, and rises anew if something is left. */
+void host_uart_irq_again(void);
+
 /*
  * Logs, once, that the port has stopped taking bytes. Called now and then from outside of the log
  * (a sink cannot log).

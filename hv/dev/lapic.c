@@ -217,8 +217,15 @@ static bool lapic_lint0_is_level(u32 entry)
 
 void lapic_recheck_lint0(struct lapic *l)
 {
-	u32 entry = lapic_reg(l, LAPIC_LVT_LINT0);
+	u32 entry;
 
+	/*
+	 * The owner comes here after it has written the entry or cleared remote IRR, others after
+	 * they have asserted the wire (a locked instruction): of the two that meet, one sees what
+	 * the other did.
+	 */
+	smp_mb();
+	entry = lapic_reg(l, LAPIC_LVT_LINT0);
 	if (entry & LAPIC_LVT_MASKED || !lapic_lint0_is_level(entry) || !(READ_ONCE(l->lint) & 1) ||
 	    (atomic_fetch_or(&l->lint_remote_irr, 1) & 1))
 		return;

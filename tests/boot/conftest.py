@@ -10,27 +10,58 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import neap  # noqa: E402
 
 
+# What a test runs on unless it says otherwise: VMX on one processor, whose time is counted in
+# instructions; SVM on four, which run truly in parallel. A test's own options win.
+TARGETS = {"bochs": {"target": "bochs"}, "qemu": {"target": "qemu", "smp": 4}}
+
+
+def pytest_generate_tests(metafunc):
+    """A test runs on every target, or on the one that its mark `target` names."""
+    if "boot_target" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("target")
+        metafunc.parametrize("boot_target", marker.args if marker else list(TARGETS), indirect=True)
+
+
 @pytest.fixture
-def run_neap():
+def boot_target(request):
+    """A function that completes a test's options for the target.
+
+    bochs_cpu is the processor's model there; elsewhere it is the default one. On QEMU time is real:
+    nobody is to wait for the last lines on a screen that nobody sees.
+    """
+    def complete(options):
+        options = {**TARGETS[request.param], **options}
+        bochs_cpu = options.pop("bochs_cpu", None)
+        if bochs_cpu and options["target"] == "bochs":
+            options["cpu"] = bochs_cpu
+        if options["target"] == "qemu":
+            options["cmdline"] = f"{options.get('cmdline', '')} linger=0".strip()
+        return options
+    return complete
+
+
+@pytest.fixture
+def run_neap(boot_target):
     """neap.run_neap: boots Neap with the manifest and the modules of the test's choice."""
-    return neap.run_neap
+    return lambda *args, **options: neap.run_neap(*args, **boot_target(options))
 
 
 @pytest.fixture
-def run_guests():
+def run_guests(boot_target):
     """neap.run_guests: boots Neap with guest programs, from sections of a manifest."""
-    return neap.run_guests
+    return lambda *args, **options: neap.run_guests(*args, **boot_target(options))
 
 
 @pytest.fixture
-def run_stock():
+def run_stock(boot_target):
     """neap.run_stock: boots Neap with the stock Linux guest."""
-    return neap.run_stock
+    return lambda *args, **options: neap.run_stock(*args, **boot_target(options))
 
 
 def pytest_configure(config):
-    """Declares the marker that says about how many seconds a test takes."""
+    """Declares the marks."""
     config.addinivalue_line("markers", "slow(seconds): about what an idle machine needs")
+    config.addinivalue_line("markers", "target(name, ...): the only targets that the test is for")
 
 
 def pytest_collection_modifyitems(items):

@@ -126,7 +126,7 @@ def _log_path(directory=LOGS):
     No two runs of processes that are alive share a log; those of processes that have ended are
     written over.
     """
-    test = os.environ.get("PYTEST_CURRENT_TEST", "run").split(" ")[0].rpartition("::")[2]
+    test = os.environ.get("PYTEST_CURRENT_TEST", "run (").rpartition(" (")[0].rpartition("::")[2]
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", test).strip("_")
     os.makedirs(directory, exist_ok=True)
     path, number = os.path.join(directory, name + ".log"), 1
@@ -182,7 +182,7 @@ def _machine_options(target, log_path, **machine):
 
 
 def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, memory=1024,
-             cmdline="", until=None, send=(), timeout=120.0, elf=NEAP_ELF, **machine):
+             cmdline=None, until=None, send=(), timeout=120.0, elf=NEAP_ELF, **machine):
     """Boots Neap and returns a Run.
 
     manifest: text of the manifest; None boots without that module
@@ -190,18 +190,23 @@ def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, me
     target:   bochs, or qemu, which is used without KVM
     cpu:      one of the target's processor models; None is scripts/run's default
     smp, memory: processors, and MiB of RAM
+    cmdline:  Neap's; None is an empty one in Bochs, where time costs nothing, and linger=0 in QEMU
     until:    expression that ends the run well, looked for after the last of `send`
     send:     pairs (expression, text): type the text when the expression has appeared
     timeout:  seconds of real time
     machine:  more options of scripts/run, by name: boot="stick", firmware="uefi", machine="q35",
-              efi_loader="grub", icount=True, screenshot=path, ...
+              efi_loader="grub", icount=True, screenshot=path, ...; with net=directory all that
+              is booted comes from there
     """
     log_path = _log_path()
+    if cmdline is None:
+        cmdline = "linger=0" if target == "qemu" else ""
     with tempfile.TemporaryDirectory(prefix="neap-test-") as directory:
         command = [os.path.join(TOP, "scripts", "run"), f"--timeout={timeout}",
                    f"--serial-log={log_path}"]
         command += _machine_options(target, log_path, cpu=cpu, smp=smp, memory=memory, **machine)
-        command += _contents_options(directory, manifest, modules, cmdline, elf)
+        if "net" not in machine:
+            command += _contents_options(directory, manifest, modules, cmdline, elf)
         command += [f"--until={until}"] if until else []
         command += [_send_option(pattern, text) for pattern, text in send]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -44,8 +44,10 @@ def test_stock_guest(run_stock):
 
 
 @pytest.mark.slow(60)
-@pytest.mark.parametrize("cpu", ["corei7_sandy_bridge_2600k", "corei5_arrandale_m520"])
-def test_older_processors(run_neap, cpu):
+@pytest.mark.target("bochs")
+@pytest.mark.parametrize("cpu", ["corei7_sandy_bridge_2600k", "corei5_arrandale_m520", "zambezi",
+                                 "trinity_apu"])
+def test_other_processors(run_neap, cpu):
     run = run_neap(linux(), stock_modules(), cpu=cpu, timeout=600.0, send=[
         (PROMPT, "uname -a\n"), (PROMPT, "poweroff -f\n")])
     run.expect_status(OFF)
@@ -57,7 +59,7 @@ def test_older_processors(run_neap, cpu):
 @pytest.mark.slow(110)
 def test_reboot_restarts_the_machine(run_neap):
     run = run_neap(linux(cmdline="console=ttyS0,115200 quiet"), stock_modules(),
-                   cpu="corei7_haswell_4770", timeout=900.0, send=[
+                   bochs_cpu="corei7_haswell_4770", timeout=900.0, send=[
         (PROMPT, "uname -a\n"), (PROMPT, "touch /left && reboot -f\n"),
         (PROMPT, "test -e /left || echo fresh\n"), (PROMPT, "poweroff -f\n")])
     run.expect_status(OFF)

@@ -17,6 +17,8 @@
 static char sent[65536]; /* by the port */
 static size_t sent_count, port_room;
 static const char *typing = "";
+static bool tx_irq;
+static unsigned causes, again;
 static unsigned rx_ready[4], tx_ready[4];
 static char guest_uarts[4]; /* only their addresses matter */
 static struct vm_console con[3];
@@ -50,6 +52,22 @@ void host_uart_check(void)
 {
 }
 
+void host_uart_irq_again(void)
+{
+	again++;
+}
+
+void host_uart_irq_enable(bool rx, bool tx)
+{
+	assert_true(rx);
+	tx_irq = tx;
+}
+
+unsigned host_uart_irq_ack(void)
+{
+	return causes ? causes-- : 0;
+}
+
 bool host_uart_irq_source(struct uart_irq *source)
 {
 	(void)source;
@@ -78,6 +96,8 @@ static int set_up(void **unused)
 	attached = NULL;
 	attached_id = 0;
 	prefix_seen = false;
+	tx_irq = false;
+	causes = again = 0;
 	sent_count = 0;
 	port_room = SIZE_MAX;
 	typing = "";
@@ -247,6 +267,47 @@ static void test_starved(void **unused)
 	assert_int_equal(con[0].lost, 0);
 }
 
+/* A guest that waits for room when it loses the port need not wait any more. */
+static void test_starved_detached(void **unused)
+{
+	(void)unused;
+	port_room = 0;
+	while (guest[0].tx_room(guest[0].ctx))
+		guest[0].tx(guest[0].ctx, 'x');
+	type(CTRL_BACKSLASH "2");
+	assert_int_equal(tx_ready[0], 1);
+	assert_int_equal(tx_ready[1], 0);
+	assert_true(guest[0].tx_room(guest[0].ctx) > 0);
+	assert_false(con[0].starved);
+}
+
+/* The port's interrupt goes with the attached console, whoever else's bytes are sent. */
+static void test_interrupt(void **unused)
+{
+	(void)unused;
+	use_irq = true;
+	port_room = 0;
+	print(0, "waits");
+	assert_true(tx_irq);
+	print(1, "kept");
+	port_room = 4;
+	console_flush(&con[1]);
+	expect_sent("kept");
+	assert_true(tx_irq);
+	port_room = 5;
+	causes = 1;
+	irq(NULL);
+	expect_sent("waits");
+	assert_false(tx_irq);
+	assert_int_equal(again, 0);
+	/* A port that never comes to rest is left alone for a while, and asked to go on. */
+	causes = IRQ_ROUNDS;
+	irq(NULL);
+	assert_int_equal(causes, 0);
+	assert_int_equal(again, 1);
+	use_irq = false;
+}
+
 static void test_type_ahead(void **unused)
 {
 	static char many[CONSOLE_RX_SIZE + 20];
@@ -265,9 +326,10 @@ static void test_remove(void **unused)
 	(void)unused;
 	port_room = 0;
 	print(0, "bye");
-	port_room = 3;
+	print(1, "waited");
+	port_room = 3 + 6;
 	console_remove(&con[0], 1);
-	expect_sent("bye");
+	expect_sent("byewaited");
 	port_room = SIZE_MAX;
 	assert_int_equal(attached_id, 2);
 	print(1, "two");
@@ -312,10 +374,12 @@ static void test_limits(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_switch),		 T(test_next),	  T(test_prefix),
-		T(test_overflow),	 T(test_starved), T(test_type_ahead),
-		T(test_remove),		 T(test_drain),	  T(test_limits),
-		T(test_switch_in_burst),
+		T(test_switch),		  T(test_next),
+		T(test_prefix),		  T(test_overflow),
+		T(test_starved),	  T(test_type_ahead),
+		T(test_remove),		  T(test_drain),
+		T(test_limits),		  T(test_switch_in_burst),
+		T(test_starved_detached), T(test_interrupt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,14 @@ static void dev_send(u8 c)
 	dev.out[dev.n++] = (char)c;
 }
 
+/* Enabling the transmitter's interrupt while it is empty raises it. */
+static void write_ier(u8 v)
+{
+	if ((v & ~dev.ier & 2) && !dev.in_fifo)
+		dev.thre_irq = true;
+	dev.ier = v & 0xf;
+}
+
 static void dev_write(const struct ns16550 *u, enum ns16550_reg reg, u8 v)
 {
 	bool dlab = dev.lcr & 0x80;
@@ -115,7 +123,7 @@ static void dev_write(const struct ns16550 *u, enum ns16550_reg reg, u8 v)
 		if (dlab)
 			dev.divisor = (u16)((dev.divisor & 0xff) | v << 8);
 		else
-			dev.ier = v & 0xf;
+			write_ier(v);
 		break;
 	case NS16550_FCR:
 		dev.fcr = v;
@@ -346,6 +354,20 @@ static void test_lines_are_not_interleaved(void **state)
 	assert_true(ns16550_put(&uart, 'x'));
 }
 
+/* A line begins at a line's beginning, once, wherever the bytes put before it ended. */
+static void test_line_begins(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	assert_true(ns16550_put(&uart, '$'));
+	ns16550_write_polled(&uart, "a\n", 2);
+	ns16550_write_polled(&uart, "b\n", 2);
+	(void)lsr();
+	assert_true(ns16550_put(&uart, '\n'));
+	ns16550_write_polled(&uart, "c\n", 2);
+	assert_string_equal(dev.out, "$\r\na\r\nb\r\n\nc\r\n");
+}
+
 static void test_interrupts(void **state)
 {
 	(void)state;
@@ -360,11 +382,33 @@ static void test_interrupts(void **state)
 	assert_int_equal(ns16550_pending(&uart), 0);
 	ns16550_set_irqs(&uart, true, true);
 	assert_int_equal(dev.ier, 3);
-	dev.thre_irq = true;
 	assert_int_equal(ns16550_pending(&uart), NS16550_WANTS_TX);
 	assert_int_equal(ns16550_pending(&uart), 0);
+	ns16550_rearm_irqs(&uart);
+	assert_int_equal(dev.ier, 3);
+	assert_int_equal(ns16550_pending(&uart), NS16550_WANTS_TX);
 	ns16550_set_irqs(&uart, false, false);
 	assert_int_equal(dev.ier, 0);
+}
+
+/* Who waits for room while a line goes out is told after it, though the interrupt is used up. */
+static void test_interrupt_after_line(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	ns16550_set_irqs(&uart, true, true);
+	ns16550_write_polled(&uart, "line\n", 5);
+	(void)lsr(); /* it leaves */
+	(void)ns16550_pending(&uart);
+	dev.thre_irq = false;
+	ns16550_write_polled(&uart, "", 0);
+	assert_int_equal(dev.ier, 3);
+	assert_int_equal(ns16550_pending(&uart), NS16550_WANTS_TX);
+	/* Nobody waits: no interrupt is made. */
+	ns16550_set_irqs(&uart, true, false);
+	ns16550_write_polled(&uart, "", 0);
+	assert_int_equal(dev.ier, 1);
+	assert_int_equal(ns16550_pending(&uart), 0);
 }
 
 /* --- the option ------------------------------------------------------------------------------ */
@@ -445,7 +489,9 @@ int main(void)
 		T(test_write_passes_a_dead_holder),
 		T(test_nonblocking),
 		T(test_lines_are_not_interleaved),
+		T(test_line_begins),
 		T(test_interrupts),
+		T(test_interrupt_after_line),
 		T(test_option),
 		T(test_option_malformed),
 	};

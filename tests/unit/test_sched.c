@@ -99,6 +99,28 @@ static void create(unsigned i, void (*fn)(void *), void *arg)
 	assert_false(sched_is_over(&thread[i]));
 }
 
+/* What is posted to a thread before it is started waits for it; it runs when it is started. */
+static void look(void *arg)
+{
+	(void)arg;
+	note(READ_ONCE(sched_current()->pending) & BIT(1) ? "posted" : "nothing");
+}
+
+static void test_post_before_start(void **unused)
+{
+	(void)unused;
+	assert_int_equal(sched_prepare(&thread[0], "t", 0, look, NULL), 0);
+	sched_post(&thread[0], BIT(1));
+	run_until_idle();
+	assert_string_equal(trace, "");
+	assert_int_equal(thread[0].state, THREAD_NEW);
+	assert_false(sched_is_over(&thread[0]));
+	sched_start(&thread[0]);
+	run_until_idle();
+	assert_string_equal(trace, "posted");
+	assert_true(sched_is_over(&thread[0]));
+}
+
 static void three_turns(void *arg)
 {
 	for (unsigned i = 0; i < 3; i++) {
@@ -306,14 +328,9 @@ static void test_create_from_thread(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_turns),
-		T(test_alone),
-		T(test_slice),
-		T(test_block_and_post),
-		T(test_post_first),
-		T(test_ping_pong),
-		T(test_wake_from_interrupt),
-		T(test_create_from_thread),
+		T(test_turns),	   T(test_post_before_start),	T(test_alone),
+		T(test_slice),	   T(test_block_and_post),	T(test_post_first),
+		T(test_ping_pong), T(test_wake_from_interrupt), T(test_create_from_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static struct cpu cpus[2];
 static u64 programmed;
 static unsigned programs;
 static struct timer timer[TIMERS];
-static unsigned fired[64], fired_count;
+static unsigned fired[2 * TIMER_BATCH], fired_count;
 static u64 rearm_at[TIMERS];
 
 u32 cpu_count(void)
@@ -162,6 +162,25 @@ static void test_rearm(void **unused)
 	assert_int_equal(cpus[0].timers.programmed, UINT64_MAX);
 }
 
+/* One that sets itself for the past for ever does not keep the CPU: a batch, then an interrupt. */
+static void test_batch(void **unused)
+{
+	(void)unused;
+	rearm_at[0] = 1;
+	timer_set(&timer[0], 2000);
+	timer_set(&timer[1], 2000);
+	programs = 0;
+	run_at(2000);
+	assert_int_equal(fired_count, TIMER_BATCH);
+	assert_int_equal(programs, 1);
+	assert_int_equal(programmed, 1);
+	rearm_at[0] = 0;
+	fired_count = 0;
+	run_at(2001);
+	expect_fired(2, (const unsigned[]){ 0, 1 });
+	assert_int_equal(cpus[0].timers.programmed, UINT64_MAX);
+}
+
 static struct timer *victim;
 
 static void cancel_other(struct timer *t)
@@ -291,7 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_order),	     T(test_programming),	 T(test_cancel_and_move),
 		T(test_rearm),	     T(test_cancel_in_callback), T(test_two_cpus),
-		T(test_cancel_sync), T(test_cancel_race),
+		T(test_cancel_sync), T(test_cancel_race),	 T(test_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

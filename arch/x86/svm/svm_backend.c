@@ -166,7 +166,6 @@ static void load(struct vcpu *v)
 		wrmsr(MSR_TSC_AUX, x->tsc_aux);
 	x->host_vmcb = svm_this_cpu()->host_vmcb;
 	x->vmcb->clean = 0;
-	svm_asid_check(v);
 }
 
 static void unload(struct vcpu *v)

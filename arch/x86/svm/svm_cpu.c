@@ -30,6 +30,13 @@ static void switch_on(const struct svm_cpu *c)
 	__asm__ volatile("vmsave %0" : : "a"(c->host_vmcb.v) : "memory");
 }
 
+static void begin_generation(struct svm_cpu *c)
+{
+	c->generation++;
+	c->next_asid = 1;
+	c->flush_all = true;
+}
+
 int svm_cpu_init(void)
 {
 	struct svm_cpu *c = heap_alloc(sizeof(*c));
@@ -42,30 +49,20 @@ int svm_cpu_init(void)
 		cpu_fini(c);
 		return -ENOMEM;
 	}
-	c->generation = 1;
-	c->next_asid = 1;
+	begin_generation(c);
 	this_cpu()->backend = c;
 	switch_on(c);
 	return 0;
 }
 
-u32 svm_asid_next(struct svm_cpu *c, bool *flush_all)
+u32 svm_asid_next(struct svm_cpu *c)
 {
-	*flush_all = false;
-	if (c->next_asid >= svm_caps.asids) {
-		c->generation++;
-		c->next_asid = 1;
-	}
-	/* The first of a generation: the others get theirs later, and no old entry may be left. */
-	if (c->next_asid == 1)
-		*flush_all = true;
+	if (c->next_asid >= svm_caps.asids)
+		begin_generation(c);
 	return c->next_asid++;
 }
 
 void svm_asid_forget(void)
 {
-	struct svm_cpu *c = svm_this_cpu();
-
-	c->generation++;
-	c->next_asid = 1;
+	begin_generation(svm_this_cpu());
 }

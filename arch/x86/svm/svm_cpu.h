@@ -10,6 +10,8 @@ struct svm_cpu {
 	hpa_t host_vmcb; /* what VMLOAD brings back of the host's state: FS, GS, TR, ... */
 	u32 next_asid;
 	u64 generation; /* of ASIDs: counts up when all are taken, or all shall be forgotten */
+	bool flush_all; /* this generation has begun: the next VMRUN flushes what the last one left
+			 */
 };
 
 static inline struct svm_cpu *svm_this_cpu(void)
@@ -21,10 +23,10 @@ static inline struct svm_cpu *svm_this_cpu(void)
 int svm_cpu_init(void) __must_check;
 
 /*
- * An ASID that no vCPU uses on the calling CPU since the last flush of all; *flush_all: the caller
- * must flush the TLB of all ASIDs at the next VMRUN, for they begin anew.
+ * An ASID of the present generation that no vCPU has had. When all are taken a new generation
+ * begins, and cpu->flush_all is set.
  */
-u32 svm_asid_next(struct svm_cpu *cpu, bool *flush_all);
+u32 svm_asid_next(struct svm_cpu *cpu);
 
 /* Every vCPU gets another ASID before it next runs on the calling CPU: nothing translated before is
  * used. */

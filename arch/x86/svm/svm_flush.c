@@ -7,18 +7,25 @@ static void renew_asid(struct vcpu *v)
 {
 	struct svm_vcpu *x = svm_of(v);
 	struct svm_cpu *c = svm_this_cpu();
-	bool flush_all;
 
-	x->vmcb->asid = svm_asid_next(c, &flush_all);
-	x->vmcb->tlb_control = flush_all ? TLB_FLUSH_ALL : TLB_KEEP;
+	x->vmcb->asid = svm_asid_next(c);
 	x->asid_generation = c->generation;
 	vmcb_dirty(x->vmcb, CLEAN_ASID);
+	/* flush_all stays set: this vCPU may lose the CPU to another one before its VMRUN. */
+	if (c->flush_all)
+		x->vmcb->tlb_control = TLB_FLUSH_ALL;
 }
 
 void svm_asid_check(struct vcpu *v)
 {
-	if (unlikely(svm_of(v)->asid_generation != svm_this_cpu()->generation))
+	struct svm_cpu *c = svm_this_cpu();
+
+	if (unlikely(svm_of(v)->asid_generation != c->generation))
 		renew_asid(v);
+	if (unlikely(c->flush_all)) {
+		svm_of(v)->vmcb->tlb_control = TLB_FLUSH_ALL;
+		c->flush_all = false;
+	}
 }
 
 void svm_flush_guest(struct vcpu *v)

@@ -4,7 +4,8 @@
 
 struct vcpu;
 
-/* Before the next entry: an ASID of this CPU's present generation. Loaded, own thread. */
+/* Right before an entry: an ASID of this CPU's present generation, and its flush. Loaded, own
+ * thread. */
 void svm_asid_check(struct vcpu *vcpu);
 
 /* What was translated for this vCPU on this CPU is not used again. Loaded, own thread. */

@@ -1,0 +1,28 @@
+# Threaded tests on the build machine under ThreadSanitizer. Included by the Makefile after
+# tests/rules.mk, whose flags and shim they use.
+
+TSAN := $(BUILD)/tsan
+# GCC warns of fences, which the sanitizer does not model; no test here depends on one.
+TSAN_CFLAGS := $(HOST_CFLAGS) -fsanitize=thread -Wno-tsan -include tests/tsan/pause.h
+# The hypervisor's own, in place of the shim's where both have one: the first definition counts.
+TSAN_SOURCES := mm/frame.c mm/heap.c mm/ptab.c hv/vcpu_table.c core/log.c hv/dev/apic_bus.c \
+	$(wildcard hv/dev/lapic*.c) hv/dev/ioapic.c tests/unit/shim/shim.c
+TSAN_OBJECTS := $(patsubst %.c,$(TSAN)/%.o,$(TSAN_SOURCES))
+TSAN_PROGRAMS := $(patsubst tests/tsan/%.c,$(TSAN)/%,$(wildcard tests/tsan/tsan_*.c))
+
+$(TSAN_OBJECTS): | $(DEPS)/.ready
+$(TSAN)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC (tsan) $<"; gcc $(TSAN_CFLAGS) -c -o $@ $<
+$(TSAN_PROGRAMS): $(TSAN)/%: $(TSAN)/tests/tsan/%.o $(TSAN_OBJECTS)
+	@gcc -fsanitize=thread -Wl,--gc-sections -Wl,-z,muldefs -o $@ $^ -lcmocka -lpthread
+
+.PHONY: test-tsan tsan-programs
+tsan-programs: $(TSAN_PROGRAMS)
+.SECONDARY: $(patsubst $(TSAN)/%,$(TSAN)/tests/tsan/%.o,$(TSAN_PROGRAMS))
+
+test-tsan: setup
+	@$(MAKE) --no-print-directory -j2 tsan-programs
+	@scripts/test-units $(TSAN_PROGRAMS)
+
+-include $(TSAN_OBJECTS:.o=.d) $(wildcard $(TSAN)/tests/tsan/*.d)
