@@ -69,7 +69,8 @@ static void break_check(const char *name, struct code code, bool device)
 	dr7_write(DR7_NONE);
 	check_event(0, VEC_DB, code.point[0]);
 	check_equal("DR6", DR6_NONE | 1, events[0].dr6);
-	check_equal("RF of a fault", FLAG_RF, events[0].rflags & FLAG_RF);
+	/* SDM vol. 3 18.3.1.1: what it was before; the handler has to set it. */
+	check_equal("RF", 0, events[0].rflags & FLAG_RF);
 	check_event(1, VEC_DB, code.point[1]);
 	check_equal("DR6", DR6_NONE | 2, events[1].dr6);
 	check_count(2);
@@ -142,6 +143,7 @@ void conform_breakpoint(void)
 	BREAK_LIST(BREAK_CHECK)
 	break_check_data("write", CODE(break_write), DR7_WRITE(2));
 	break_check_data("read", CODE(break_read), DR7_ANY(2));
-	break_check_guard();
+	if (!check_skip_qemu("breakpoint-guard", "QEMU has no DR7.GD"))
+		break_check_guard();
 	break_check_registers();
 }

@@ -64,6 +64,13 @@ void check_skip(const char *name, const char *reason)
 	iprintf("conform: %s skipped: %s\n", name, reason);
 }
 
+bool check_skip_qemu(const char *name, const char *reason)
+{
+	if (cpu_is_qemu())
+		check_skip(name, reason);
+	return cpu_is_qemu();
+}
+
 int check_finish(void)
 {
 	iprintf("conform: %u checks, %u failed\n", check_total, check_failed);

@@ -57,8 +57,8 @@ void check_skip(const char *name, const char *reason);
 /* Prints the sums; the program's exit status. */
 int check_finish(void);
 
-/* Whether the command line says that a check's target does this wrong without Neap, too. */
-bool target_is(const char *word);
+/* On QEMU, whose emulated processor does this wrong with or without Neap: skips it. */
+bool check_skip_qemu(const char *name, const char *reason);
 
 /* --- event.c: exceptions and interrupts as they come --- */
 
@@ -143,10 +143,15 @@ void page_set(unsigned int index, uint64_t flags);
 bool cpu_is_amd(void);
 bool cpu_is_qemu(void);
 
+/* --- main.c --- */
+/* Whether the command line says so: Bochs looks like the processors that it emulates. */
+bool main_on_bochs(void);
+
 /* --- the groups --- */
 void conform_step(void);
 void conform_breakpoint(void);
 void conform_fault(void);
+void conform_trap(void);
 void conform_nmi(const char *mode);
 void conform_irq(const char *mode);
 void conform_tpr(const char *mode);

@@ -94,11 +94,22 @@ static void step_expect(unsigned int index, uint64_t rip)
 	check_equal("TF in the flags that were pushed", FLAG_TF, events[index].rflags & FLAG_TF);
 }
 
+static bool step_skip(const char *name)
+{
+	if (!strcmp(name, "pause"))
+		return check_skip_qemu("step-pause", "QEMU loses the trap");
+	if (!strcmp(name, "sti_cpuid"))
+		return check_skip_qemu("step-sti_cpuid", "no trap behind STI on QEMU");
+	return false;
+}
+
 static void step_check(const char *name, struct code code, enum step_setup setup)
 {
 	struct regs r;
 	unsigned int i;
 
+	if (step_skip(name))
+		return;
 	step_setup(setup, &r);
 	check_begin("step-%s", name);
 	code_run(code, &r);
@@ -119,8 +130,12 @@ static void step_check_rep(const char *name, struct code code, enum step_setup s
 	step_setup(setup, &r);
 	check_begin("step-%s", name);
 	code_run(code, &r);
-	for (i = 0; i < STEP_REPEATS; i++)
-		step_expect(i, code.point[i == STEP_REPEATS - 1]);
+	for (i = 0; i < STEP_REPEATS; i++) {
+		bool last = i == STEP_REPEATS - 1;
+
+		step_expect(i, code.point[last]);
+		check_equal("RF", last ? 0 : FLAG_RF, events[i].rflags & FLAG_RF);
+	}
 	check_count(STEP_REPEATS);
 	check_equal("RCX", 0, r.rcx);
 	check_end();

@@ -47,6 +47,8 @@ void svm_retire(struct vcpu *v, u64 next)
 	/* Outside of 64-bit code RIP has 32 bits. */
 	if (unlikely((next ^ vmcb->save.rip) >> 32) && !in_64bit_code(&vmcb->save))
 		next = (u32)next;
+	if (unlikely(svm_of(v)->stepping))
+		svm_step_end(v);
 	vmcb->save.rip = next;
 	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
 	/* SVM has no field for a pending single-step trap: it is injected here. */

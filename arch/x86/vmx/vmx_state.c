@@ -99,6 +99,8 @@ void vmx_reset(struct vcpu *v)
 	vmcs_writen(VMCS_GUEST_PENDING_DEBUG, 0);
 	vmcs_write32(VMCS_ENTRY_INTR_INFO, 0);
 	x->vectoring = 0;
+	x->irq_window = false;
+	x->nmi_wait = NMI_WAITS_NOT;
 	write_cr2(0);
 	write_dr6(DR6_RESET);
 	guest_live_reset(&x->live);

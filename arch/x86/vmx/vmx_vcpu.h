@@ -9,6 +9,9 @@
 #include "hv/backend.h"
 #include "hv/vm.h"
 
+/* What an NMI waits for that could not be injected. */
+enum vmx_nmi_wait { NMI_WAITS_NOT, NMI_WAITS_FOR_IRET, NMI_WAITS_FOR_IF };
+
 struct vmx_vcpu {
 	hpa_t vmcs;
 	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
@@ -16,7 +19,8 @@ struct vmx_vcpu {
 	struct guest_live live;
 	u16 vpid;
 	bool launched;
-	bool irq_window, nmi_window; /* asked for in the primary controls */
+	bool irq_window;
+	enum vmx_nmi_wait nmi_wait;
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
@@ -77,11 +81,14 @@ bool vmx_can_take_irq(struct vcpu *vcpu);
 
 /* --- vmx_event.c --- */
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
+/* The #DB of an INT1 (0xf1) at RIP, of that length. */
+void vmx_inject_int1(struct vcpu *vcpu, u32 length);
 void vmx_deliver_irq(struct vcpu *vcpu);
 bool vmx_deliver_nmi(struct vcpu *vcpu);
 bool vmx_irq_deliverable(struct vcpu *vcpu);
 void vmx_set_irq_window(struct vcpu *vcpu, bool on);
-void vmx_set_nmi_window(struct vcpu *vcpu, bool on);
+/* True if an NMI has waited for this, which is over. */
+bool vmx_end_nmi_wait(struct vcpu *vcpu, enum vmx_nmi_wait what);
 /* After an exit during event delivery: sees to it that the event is repeated at the next entry. */
 void vmx_save_vectoring(struct vcpu *vcpu);
 void vmx_requeue_vectoring(struct vcpu *vcpu);
