@@ -143,6 +143,10 @@ void page_set(unsigned int index, uint64_t flags);
 bool cpu_is_amd(void);
 bool cpu_is_qemu(void);
 
+/* --- compat.c --- */
+/* A GDT with segments of 32 and 16 bits; the latter, for the way to real mode, begin at REAL_BASE. */
+void compat_load_gdt(uintptr_t real_base);
+
 /* --- main.c --- */
 /* Whether the command line says so: Bochs looks like the processors that it emulates. */
 bool main_on_bochs(void);
