@@ -9,12 +9,15 @@
 #define COMPAT_BASED   6
 #define COMPAT_CODE16  7
 #define COMPAT_REAL    8 /* and the next: for the way to real mode */
+#define COMPAT_USER    10 /* and the next: code and data of CPL 3, as in user_code.S */
 
 /* Present and accessed. */
 #define GDT_CODE32 0x00cf9b000000ffffull
 #define GDT_CODE16 0x008f9b000000ffffull
 #define GDT_64K_CODE16 0x00009b000000ffffull
 #define GDT_64K_DATA16 0x000093000000ffffull
+#define GDT_USER_CODE  0x00affb000000ffffull
+#define GDT_USER_DATA  0x00cff3000000ffffull
 
 #define COMPAT_IRQ 0x51u
 
@@ -51,6 +54,8 @@ void compat_load_gdt(uintptr_t real_base)
 	compat_gdt[COMPAT_CODE16] = GDT_CODE16;
 	compat_gdt[COMPAT_REAL] = compat_with_base(GDT_64K_CODE16, real_base);
 	compat_gdt[COMPAT_REAL + 1] = compat_with_base(GDT_64K_DATA16, real_base);
+	compat_gdt[COMPAT_USER] = GDT_USER_CODE;
+	compat_gdt[COMPAT_USER + 1] = GDT_USER_DATA;
 	p.limit = sizeof(compat_gdt) - 1;
 	p.base = (uintptr_t)compat_gdt;
 	__asm__ volatile("lgdt %0" : : "m"(p) : "memory");

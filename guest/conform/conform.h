@@ -10,6 +10,7 @@
 #define CR0_PE (1ul << 0)
 #define CR0_TS (1ul << 3)
 #define CR0_WP (1ul << 16)
+#define CR0_AM (1ul << 18)
 #define CR0_NW (1ul << 29)
 #define CR0_CD (1ul << 30)
 #define CR0_PG (1ul << 31)
@@ -144,7 +145,8 @@ bool cpu_is_amd(void);
 bool cpu_is_qemu(void);
 
 /* --- compat.c --- */
-/* A GDT with segments of 32 and 16 bits; the latter, for the way to real mode, begin at REAL_BASE. */
+/* A GDT with segments of 32 and 16 bits, of which those for the way to real mode begin at REAL_BASE,
+ * and with segments of CPL 3. */
 void compat_load_gdt(uintptr_t real_base);
 
 /* --- main.c --- */
@@ -167,6 +169,7 @@ void conform_tsc(void);
 void conform_prefix(void);
 void conform_compat(void);
 void conform_real(void);
+void conform_user(void);
 void conform_string(void);
 void conform_mmio(void);
 

@@ -34,6 +34,8 @@ static const struct main_group main_groups[] = {
 	{ "tsc", conform_tsc, NULL },
 	{ "prefix", conform_prefix, NULL },
 	{ "compat", conform_compat, NULL },
+	{ "real", conform_real, NULL },
+	{ "user", conform_user, NULL },
 	{ "string", conform_string, NULL },
 	{ "mmio", conform_mmio, NULL },
 	{ "nmi", NULL, conform_nmi },
