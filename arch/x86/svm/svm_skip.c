@@ -38,6 +38,10 @@ void svm_step_trap(struct vcpu *v)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;
 
+	if (svm_of(v)->stepping)
+		svm_step_end(v);
+	if (!(vmcb->save.rflags & RFLAGS_TF))
+		return;
 	vmcb->save.dr6 |= DR6_BS;
 	vmcb_dirty(vmcb, CLEAN_DR);
 	svm_inject_exception(v, VEC_DB, false, 0);

@@ -100,7 +100,7 @@ void svm_report_invalid(struct vcpu *vcpu);
 /* --- svm_skip.c --- */
 /* The same for processors that do not save the next RIP: decodes the instruction. */
 void svm_skip_decoded(struct vcpu *vcpu);
-/* An instruction was executed for the guest with TF set. */
+/* An instruction was executed for the guest with TF set, by the guest or to step over it. */
 void svm_step_trap(struct vcpu *vcpu);
 /* Outside of 64-bit code RIP has 32 bits. */
 u64 svm_wrap_rip(const struct vcpu *vcpu, u64 rip);
@@ -109,13 +109,10 @@ u64 svm_wrap_rip(const struct vcpu *vcpu, u64 rip);
  * ends interrupt shadows, lets a step trap. */
 static inline void svm_retire(struct vcpu *vcpu, u64 next)
 {
-	struct svm_vcpu *x = svm_of(vcpu);
-	struct vmcb *vmcb = x->vmcb;
+	struct vmcb *vmcb = svm_of(vcpu)->vmcb;
 
 	if (unlikely((next ^ vmcb->save.rip) >> 32))
 		next = svm_wrap_rip(vcpu, next);
-	if (unlikely(x->stepping))
-		svm_step_end(vcpu);
 	vmcb->save.rip = next;
 	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
 	if (unlikely(vmcb->save.rflags & RFLAGS_TF))
