@@ -1,8 +1,12 @@
-# Guest programs: one multiboot ELF each, $(BUILD)/guest/NAME.elf, all of them by `make guests`.
+# Guest programs: one multiboot ELF each, $(BUILD)/guest/NAME.elf, all of them by `make guests`: from
+# one file each, or from all files of the directories that GUEST_DIRECTORIES names.
 # Included by the Makefile, which sets BUILD, CC and DEPS (newlib in $(DEPS)/newlib-guest).
 GUEST_SOURCES := $(wildcard guest/*.c guest/bad/*.c)
+GUEST_DIRECTORIES := conform
+GUEST_DIRECTORY_SOURCES := $(foreach d,$(GUEST_DIRECTORIES),$(wildcard guest/$(d)/*.c guest/$(d)/*.S))
 GUEST_LIB_SOURCES := $(wildcard guest/lib/*.c guest/lib/*.S)
-GUEST_ELFS := $(patsubst %.c,$(BUILD)/guest/%.elf,$(notdir $(GUEST_SOURCES)))
+GUEST_ELFS := $(patsubst %.c,$(BUILD)/guest/%.elf,$(notdir $(GUEST_SOURCES))) \
+	$(patsubst %,$(BUILD)/guest/%.elf,$(GUEST_DIRECTORIES))
 GUEST_LIB_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(GUEST_LIB_SOURCES)))
 GUEST_NEWLIB := $(DEPS)/newlib-guest
 
@@ -30,15 +34,20 @@ $(BUILD)/guest/libguest.a: $(GUEST_LIB_OBJECTS)
 
 # Linked as ELF64 (kept as NAME.elf64, for gdb), then put into the ELF32 container that multiboot 1
 # loaders want.
+# $(1): the program's name, $(2): its objects.
 define GUEST_PROGRAM
-$(BUILD)/guest/$(notdir $(1)).elf64: $(BUILD)/$(1).o $(BUILD)/guest/libguest.a guest/lib/guest.lds
+$(BUILD)/guest/$(1).elf64: $(2) $(BUILD)/guest/libguest.a guest/lib/guest.lds
 	$$(CC) $$(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) \
 		$(GUEST_NEWLIB)/lib/libm.a $(GUEST_NEWLIB)/lib/libc.a -Wl,--end-group
 endef
-$(foreach s,$(GUEST_SOURCES),$(eval $(call GUEST_PROGRAM,$(basename $(s)))))
+objects_of = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
+$(foreach s,$(GUEST_SOURCES),$(eval $(call GUEST_PROGRAM,$(basename $(notdir $(s))),$(call objects_of,$(s)))))
+$(foreach d,$(GUEST_DIRECTORIES),$(eval $(call GUEST_PROGRAM,$(d),$(call \
+	objects_of,$(filter guest/$(d)/%,$(GUEST_DIRECTORY_SOURCES))))))
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.elf64
 	objcopy -S -O elf32-i386 $< $@
 
 .PRECIOUS: $(BUILD)/guest/%.elf64
--include $(patsubst %.c,$(BUILD)/%.d,$(GUEST_SOURCES)) $(GUEST_LIB_OBJECTS:.o=.d)
+-include $(patsubst %.c,$(BUILD)/%.d,$(GUEST_SOURCES)) $(GUEST_LIB_OBJECTS:.o=.d) \
+	$(addsuffix .d,$(addprefix $(BUILD)/,$(basename $(GUEST_DIRECTORY_SOURCES))))

@@ -94,8 +94,9 @@ struct backend_ops {
 	void (*get_mode)(struct vcpu *vcpu, struct guest_state *state);
 	void (*get_segment)(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 	void (*get_state)(struct vcpu *vcpu, struct guest_state *state);
-	/* After emulation: RIP, RFLAGS and RSP; interrupt shadows end. */
-	void (*set_rip)(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+	/* After emulation: RIP, RFLAGS and RSP. If the instruction was executed, or an iteration of
+	 * it, interrupt shadows end, and a single step traps. */
+	void (*set_rip)(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
 	void (*set_cr2)(struct vcpu *vcpu, u64 cr2);
 	void (*xmm)(struct vcpu *vcpu, unsigned index, u8 value[16], bool write);
 	/* The TSC offset changed. */

@@ -418,7 +418,8 @@ void mmio_emulate(struct vcpu *v, const struct mmio_hint *hint)
 		give_up(&c, hint);
 		return;
 	}
-	backend->set_rip(v, c.emu.rip, c.emu.rflags, v->regs.r[REG_RSP]);
+	backend->set_rip(v, c.emu.rip, c.emu.rflags, v->regs.r[REG_RSP],
+			 result == EMU_DONE || result == EMU_PART);
 	if (result == EMU_FAULT)
 		inject(v, &c.emu.fault);
 }

@@ -30,6 +30,15 @@ static void set_gate(unsigned vector, unsigned ist)
 	};
 }
 
+void desc_set_entry(unsigned vector, void (*entry)(void))
+{
+	u64 a = (u64)entry;
+
+	idt[vector].offset_low = (u16)a;
+	idt[vector].offset_mid = (u16)(a >> 16);
+	idt[vector].offset_high = (u32)(a >> 32);
+}
+
 static void load_idt(void)
 {
 	struct desc_pointer p = { sizeof(idt) - 1, (u64)idt };

@@ -14,13 +14,21 @@ enum ist { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_COUNT };
 #define VEC_DE	0
 #define VEC_DB	1
 #define VEC_NMI 2
+#define VEC_BP	3
+#define VEC_OF	4
+#define VEC_BR	5
 #define VEC_UD	6
 #define VEC_NM	7
 #define VEC_DF	8
+#define VEC_TS	10
+#define VEC_NP	11
+#define VEC_SS	12
 #define VEC_GP	13
 #define VEC_PF	14
+#define VEC_MF	16
 #define VEC_AC	17
 #define VEC_MC	18
+#define VEC_XM	19
 
 struct desc_pointer {
 	u16 limit;
@@ -47,6 +55,9 @@ struct cpu_desc {
  * (entry 0 unused). GS base is left alone by the segment loads.
  */
 void desc_init_cpu(struct cpu_desc *d, void *const ist_top[IST_COUNT]);
+
+/* Replaces the code behind a gate of the shared IDT; it must end as an interrupt's does. */
+void desc_set_entry(unsigned vector, void (*entry)(void));
 
 /* Builds the shared IDT and loads it, before there are IST stacks; boot CPU, as early as possible.
  */

@@ -382,11 +382,19 @@ static void set_flags(const struct decoded *d, struct emu_insn *insn)
 		insn->flags |= EMU_INSN_ALIGNED;
 }
 
+/* Ports have no more than 32 bits, REX.W or not (SDM vol. 2, INS and OUTS). */
+static u8 operand_size(const ZydisDecodedInstruction *z, enum emu_op op)
+{
+	u8 size = z->operand_width / 8;
+
+	return op == EMU_OP_INS || op == EMU_OP_OUTS ? MIN(size, (u8)4) : size;
+}
+
 /* Everything but the length; false: not one of ours. */
 static bool translate_supported(const struct decoded *d, struct emu_insn *insn)
 {
 	insn->op = choose_op(&d->insn);
-	insn->size = d->insn.operand_width / 8;
+	insn->size = operand_size(&d->insn, insn->op);
 	insn->addr_size = d->insn.address_width / 8;
 	insn->cond = d->insn.opcode & 15;
 	insn->base = insn->index = EMU_NO_REG;

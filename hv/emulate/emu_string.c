@@ -172,23 +172,36 @@ static bool comparison_ends(const struct emu_ctx *ctx, const struct emu_insn *in
 	return insn->flags & EMU_INSN_REPNE ? equal : !equal;
 }
 
+/*
+ * Between iterations RF is set, for what is pushed then (SDM vol. 3 18.3.1.1), and so that a
+ * breakpoint on the instruction is not met again.
+ */
+static enum emu_result partly_done(struct emu_ctx *ctx)
+{
+	ctx->rflags |= FLAG_RF;
+	return EMU_PART;
+}
+
 /* The registers are right after each element, so that a fault, or the bound, may stop it there. */
 static enum emu_result repeat(struct emu_ctx *ctx, const struct emu_insn *insn)
 {
 	u64 left = emu_reg_read(ctx, REG_RCX, insn->addr_size);
+	unsigned most = ctx->rflags & FLAG_TF ? 1 : EMU_REP_MAX;
 
 	if (left == 0)
 		return EMU_DONE;
-	for (unsigned i = 0; i < EMU_REP_MAX; i++) {
+	for (unsigned i = 0; i < most; i++) {
 		enum emu_result ret = one_element(ctx, insn);
 
+		if (ret == EMU_AGAIN && i != 0)
+			return partly_done(ctx);
 		if (ret != EMU_DONE)
 			return ret;
 		emu_reg_write(ctx, REG_RCX, insn->addr_size, --left);
 		if (left == 0 || comparison_ends(ctx, insn))
 			return EMU_DONE;
 	}
-	return EMU_AGAIN;
+	return partly_done(ctx);
 }
 
 enum emu_result emu_exec_string(struct emu_ctx *ctx, const struct emu_insn *insn)

@@ -21,8 +21,10 @@
 
 enum emu_result {
 	EMU_DONE,      /* executed; rip is on the next instruction */
-	EMU_AGAIN,     /* rip stays; enter the guest, which will come back: a REP has more to do, or
-			  memory was contended, or the code has changed since the exit */
+	EMU_PART,      /* iterations of a REP are done, and it has more to do: rip stays, RF is set;
+			  enter the guest, which will come back */
+	EMU_AGAIN,     /* nothing is done; likewise: memory was contended, or the code has changed
+			  since the exit */
 	EMU_FAULT,     /* inject ctx->fault */
 	EMU_UNHANDLED, /* not supported; ctx->why says what */
 };
@@ -122,9 +124,9 @@ struct emu_ctx {
 };
 
 /*
- * Executes the instruction. Bounded: one instruction, or EMU_REP_MAX iterations of it. Does not set
- * up #DB for EFLAGS.TF nor end an interrupt shadow: the caller does, on EMU_DONE. Any context in
- * which the ops may be called; takes no lock itself.
+ * Executes the instruction. Bounded: one instruction, or EMU_REP_MAX iterations of it, or one if
+ * EFLAGS.TF is set. Does not set up the #DB for that nor end an interrupt shadow: the caller does,
+ * on EMU_DONE and EMU_PART. Any context in which the ops may be called; takes no lock itself.
  */
 enum emu_result emu_run(struct emu_ctx *ctx) __must_check;
 

@@ -80,10 +80,11 @@ static void set_cr2(struct vcpu *v, u64 value)
 	cr2 = value;
 }
 
-static void set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)
+static void set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool done)
 {
 	(void)v;
 	(void)rflags;
+	executed = done;
 	state.rsp = rsp;
 	new_rip = rip;
 }

@@ -19,7 +19,7 @@
 #define MSRPM_ORDER 1
 #define MSRPM_PART  0x800u /* bytes for each of the three ranges of 8192 registers */
 
-#define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
+#define EXCEPTIONS_TRAPPED (BIT(VEC_AC) | BIT(VEC_MC))
 #define MISC1_ALWAYS                                                                   \
 	(MISC1_INTR | MISC1_NMI | MISC1_INIT | MISC1_RDPMC | MISC1_CPUID | MISC1_RSM | \
 	 MISC1_INVD | MISC1_HLT | MISC1_INVLPGA | MISC1_IO | MISC1_MSR | MISC1_SHUTDOWN)
@@ -58,6 +58,8 @@ static int probe(void)
 
 	if (err)
 		return err;
+	if (svm_caps.steps_leak)
+		desc_set_entry(VEC_DB, svm_debug_entry);
 	iopm = frame_alloc(IOPM_ORDER);
 	msrpm = frame_alloc(MSRPM_ORDER);
 	if (!iopm.v || !msrpm.v)
@@ -121,7 +123,7 @@ static void write_controls(struct vcpu *v)
 	struct vmcb *m = svm_of(v)->vmcb;
 
 	m->intercept_cr = (u32)CR_WRITE(4);
-	m->intercept_exceptions = EXCEPTIONS_TRAPPED;
+	m->intercept_exceptions = EXCEPTIONS_TRAPPED | (svm_caps.debug_exits ? BIT(VEC_DB) : 0);
 	m->misc1 = MISC1_ALWAYS;
 	m->misc2 = MISC2_ALWAYS;
 	if (svm_caps.pause_filter) {
@@ -164,6 +166,7 @@ static void load(struct vcpu *v)
 	guest_live_load(&x->live, v->xcr0);
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, x->tsc_aux);
+	write_cr2(x->vmcb->save.cr2); /* see set_cr2() */
 	x->host_vmcb = svm_this_cpu()->host_vmcb;
 	x->vmcb->clean = 0;
 }
@@ -207,6 +210,7 @@ static void set_cr2(struct vcpu *v, u64 cr2)
 {
 	svm_of(v)->vmcb->save.cr2 = cr2;
 	vmcb_dirty(svm_of(v)->vmcb, CLEAN_CR2);
+	write_cr2(cr2); /* Bochs's VMRUN leaves the register as it is */
 }
 
 static void xmm(struct vcpu *v, unsigned index, u8 value[16], bool write)

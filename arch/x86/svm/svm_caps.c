@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/emulator.h"
 #include "core/format.h"
 #include "core/log.h"
 
@@ -96,6 +97,8 @@ int svm_caps_read(void)
 	c->decode_assists = r.edx & FEATURE_DECODE;
 	c->pause_filter = r.edx & FEATURE_PAUSE;
 	c->pause_threshold = c->pause_filter && (r.edx & FEATURE_THRESHOLD);
+	c->debug_exits = !emulator_is_bochs();
+	c->irqs_masked = c->steps_leak = emulator_is_bochs();
 	return 0;
 }
 

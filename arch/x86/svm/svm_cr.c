@@ -58,6 +58,7 @@ static bool set_cr8(struct vcpu *v, u64 value)
 	if (value >> 4)
 		return false;
 	lapic_set_cr8(&v->lapic, (u8)value);
+	svm_agree_on_tpr(v);
 	vcpu_post(v, VCPU_IRQ);
 	return true;
 }

@@ -14,8 +14,8 @@
 /* Codes up to 8FH are their own reason; the others get one behind them. */
 #define CODE_DIRECT    0x90u
 #define CODE_NPF       0x400u
-#define CODE_INVALID   UINT64_MAX
-#define CODE_BUSY      (UINT64_MAX - 1)
+#define CODE_INVALID   UINT32_MAX /* the low half: QEMU leaves the other clear */
+#define CODE_BUSY      (UINT32_MAX - 1)
 #define REASON_NPF     CODE_DIRECT
 #define REASON_INVALID (CODE_DIRECT + 1)
 #define REASON_OTHER   (CODE_DIRECT + 2)
@@ -114,6 +114,9 @@ static enum run_next exit_cpuid(struct vcpu *v)
 static enum run_next exit_hlt(struct vcpu *v)
 {
 	svm_skip_instruction(v);
+	/* A single step's trap ends it at once. */
+	if (unlikely(svm_of(v)->vmcb->event & EVENT_VALID))
+		return RUN_RESUME;
 	vcpu_halt(v);
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }
@@ -183,19 +186,6 @@ static enum run_next exit_io(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-/* V_TPR follows a TPR that was written other than by CR8. */
-static void agree_on_tpr(struct vcpu *v)
-{
-	struct svm_vcpu *x = svm_of(v);
-	u8 tpr = lapic_cr8(&v->lapic);
-
-	if (likely(tpr == x->tpr))
-		return;
-	x->tpr = tpr;
-	x->vmcb->vintr = (x->vmcb->vintr & ~(u64)VINTR_TPR) | tpr;
-	vmcb_dirty(x->vmcb, CLEAN_VINTR);
-}
-
 static enum run_next read_msr(struct vcpu *v)
 {
 	u32 msr = (u32)v->regs.r[REG_RCX];
@@ -218,7 +208,7 @@ static enum run_next exit_msr(struct vcpu *v)
 		return read_msr(v);
 	if (msr_write(v, msr, value) && svm_msr_write(v, msr, value))
 		return svm_inject_gp(v);
-	agree_on_tpr(v);
+	svm_agree_on_tpr(v);
 	svm_skip_instruction(v);
 	return RUN_RESUME;
 }
@@ -299,7 +289,7 @@ static enum run_next exit_npf(struct vcpu *v)
 	if (unlikely(!(info & NPF_FINAL) ||
 		     !emulate_move(v, GPA(vmcb->exit_info2), info & NPF_WRITE)))
 		emulate(v);
-	agree_on_tpr(v);
+	svm_agree_on_tpr(v);
 	return RUN_RESUME_ALL;
 }
 
@@ -335,17 +325,33 @@ struct reason {
 static const struct reason reasons[REASONS] = {
 	[0x14] = { "CR4 write", svm_exit_write_cr },
 	[0x18] = { "CR8 write", svm_exit_write_cr },
+	[0x40] = { "divide error", svm_exit_step_fault },
 	[0x41] = { "debug exception", exit_debug },
+	[0x43] = { "INT3", svm_exit_unsteppable },
+	[0x44] = { "INTO", svm_exit_unsteppable },
+	[0x45] = { "bound-range exception", svm_exit_step_fault },
+	[0x46] = { "invalid opcode", svm_exit_step_fault },
+	[0x47] = { "device not available", svm_exit_step_fault },
+	[0x4a] = { "invalid TSS", svm_exit_step_fault },
+	[0x4b] = { "segment not present", svm_exit_step_fault },
+	[0x4c] = { "stack exception", svm_exit_step_fault },
+	[0x4d] = { "general protection", svm_exit_step_fault },
+	[0x4e] = { "page fault", svm_exit_step_fault },
+	[0x50] = { "x87 exception", svm_exit_step_fault },
 	[0x51] = { "alignment check", exit_alignment_check },
 	[0x52] = { "machine check", exit_machine_check },
+	[0x53] = { "SIMD exception", svm_exit_step_fault },
 	[0x60] = { "external interrupt", exit_interrupt },
 	[0x61] = { "NMI", exit_nmi },
 	[0x63] = { "INIT signal", exit_init_signal },
 	[0x64] = { "interrupt window", exit_irq_window },
 	[0x6f] = { "RDPMC", exit_gp },
+	[0x70] = { "PUSHF", svm_exit_unsteppable },
+	[0x71] = { "POPF", svm_exit_unsteppable },
 	[0x72] = { "CPUID", exit_cpuid },
 	[0x73] = { "RSM", exit_undefined },
 	[0x74] = { "IRET", svm_exit_iret },
+	[0x75] = { "INT", svm_exit_unsteppable },
 	[0x76] = { "INVD", exit_skip },
 	[0x77] = { "PAUSE", exit_pause },
 	[0x78] = { "HLT", exit_hlt },
@@ -360,6 +366,7 @@ static const struct reason reasons[REASONS] = {
 	[0x84] = { "STGI", exit_undefined },
 	[0x85] = { "CLGI", exit_undefined },
 	[0x86] = { "SKINIT", exit_undefined },
+	[0x88] = { "INT1", svm_exit_unsteppable },
 	[0x89] = { "WBINVD", exit_skip },
 	[0x8a] = { "MONITOR", exit_undefined },
 	[0x8b] = { "MWAIT", exit_undefined },
@@ -377,7 +384,7 @@ const char *svm_exit_name(u32 reason)
 
 static __attribute__((noinline)) u32 far_reason(u64 code)
 {
-	if (code == CODE_INVALID || code == CODE_BUSY)
+	if ((u32)code == CODE_INVALID || (u32)code == CODE_BUSY)
 		return REASON_INVALID;
 	return REASON_OTHER;
 }
@@ -416,6 +423,8 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	struct exit_record *r = &v->trace[v->trace_pos++ & (VCPU_TRACE - 1)];
 	enum run_next (*handler)(struct vcpu *) = reasons[reason].handler;
 
+	if (unlikely(svm_caps.irqs_masked))
+		trap_irq_window();
 	v->rip = vmcb->save.rip;
 	r->rip = v->rip;
 	r->reason = reason;
@@ -426,6 +435,9 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	vmcb->clean = CLEAN_ALL;
 	if (unlikely((u8)vmcb->vintr != x->tpr))
 		take_guest_tpr(v, (u8)vmcb->vintr);
+	/* The handler may open the way for what waits: that is cheaper than another exit. */
+	if (unlikely(vmcb->misc1 & MISC1_VINTR))
+		vcpu_post(v, VCPU_IRQ);
 	if (unlikely(!handler))
 		handler = exit_unhandled;
 	if (unlikely(vmcb->exit_int_info & EVENT_VALID))

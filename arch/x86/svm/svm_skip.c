@@ -10,7 +10,6 @@
 #include "arch/x86/svm/svm_vcpu.h"
 #include "hv/mmio.h"
 
-#define ATTR_DB	   BIT(10)
 #define REX_FIRST  0x40u
 #define REX_LAST   0x4fu
 #define REX_B	   1u
@@ -44,6 +43,11 @@ void svm_step_trap(struct vcpu *v)
 	svm_inject_exception(v, VEC_DB, false, 0);
 }
 
+u64 svm_wrap_rip(const struct vcpu *v, u64 rip)
+{
+	return fetch_mode_is_64bit(svm_fetch_mode(&svm_of(v)->vmcb->save)) ? rip : (u32)rip;
+}
+
 /* The next four bytes at RIP in 64-bit code, if they are in the page fetched from last; else 0. */
 static force_inline u32 peek(const struct vcpu *v)
 {
@@ -61,23 +65,14 @@ static force_inline u32 peek(const struct vcpu *v)
 	return bytes;
 }
 
-/* Outside of 64-bit code RIP has 32 bits, in 16-bit code IP wraps at 64 KiB. */
-static u64 wrap(const struct vmcb_save *s, u64 rip)
-{
-	if (fetch_mode_is_64bit(svm_fetch_mode(s)))
-		return rip;
-	return s->cs.attrib & ATTR_DB ? (u32)rip : (u16)rip;
-}
-
 static __attribute__((noinline)) void skip_by_decoder(struct vcpu *v)
 {
-	const struct vmcb_save *s = &svm_of(v)->vmcb->save;
 	int length = mmio_instruction_length(v, NULL, 0);
 
 	/* What cannot be read or decoded any more the guest has changed since: it is executed anew.
 	 */
 	if (length > 0)
-		svm_skip_to(v, wrap(s, s->rip + (unsigned)length));
+		svm_skip_to(v, svm_of(v)->vmcb->save.rip + (unsigned)length);
 }
 
 void svm_skip_decoded(struct vcpu *v)

@@ -157,15 +157,12 @@ void svm_get_state(struct vcpu *v, struct guest_state *s)
 	s->idt_limit = save->idtr.limit;
 }
 
-void svm_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)
+void svm_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool executed)
 {
-	struct vmcb *vmcb = svm_of(v)->vmcb;
-	bool moved = rip != vmcb->save.rip;
+	struct vmcb_save *s = &svm_of(v)->vmcb->save;
 
-	vmcb->save.rflags = rflags;
-	vmcb->save.rsp = rsp;
-	if (moved)
-		svm_skip_to(v, rip);
-	else
-		vmcb->interrupt_shadow &= ~VMCB_SHADOW;
+	s->rflags = rflags;
+	s->rsp = rsp;
+	if (executed)
+		svm_retire(v, rip);
 }

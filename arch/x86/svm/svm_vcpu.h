@@ -25,7 +25,9 @@ struct svm_vcpu {
 
 	/* SVM does not say that NMIs are blocked: it is known from IRETs (svm_event.c). */
 	bool nmi_blocked, nmi_wanted, stepping;
-	u64 step_flags; /* TF and RF of the guest while it is stepped */
+	/* TF and RF, BS and the intercepts as they are without a step. */
+	u64 step_flags, step_dr6;
+	u32 step_exceptions;
 	u64 cr4_allowed, efer_allowed;
 };
 
@@ -42,6 +44,8 @@ _Static_assert(offsetof(struct vmcb, save.rax) == VMCB_OFF_RAX, "entry assembly"
 /* --- svm_entry.S --- */
 /* Runs the guest until something needs the loop. State loaded, interrupts off. */
 void svm_enter(struct vcpu *vcpu, struct svm_vcpu *svm);
+/* The entry of #DB where single steps of the guest's leak out of it. */
+void svm_debug_entry(void);
 
 /* --- svm_exit.c: as their namesakes in arch/x86/vmx --- */
 enum run_next svm_exit_handle(struct vcpu *vcpu);
@@ -55,21 +59,31 @@ void svm_set_sipi(struct vcpu *vcpu, u8 vector);
 void svm_get_mode(struct vcpu *vcpu, struct guest_state *s);
 void svm_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void svm_get_state(struct vcpu *vcpu, struct guest_state *s);
-void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
 
 /* --- svm_event.c --- */
 void svm_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
 void svm_deliver_irq(struct vcpu *vcpu);
-bool svm_deliver_nmi(struct vcpu *vcpu);
 bool svm_irq_deliverable(struct vcpu *vcpu);
 void svm_set_irq_window(struct vmcb *vmcb, bool on);
+/* V_TPR follows a TPR that was written other than by the guest's CR8. */
+void svm_agree_on_tpr(struct vcpu *vcpu);
 /* An exit that interrupted the delivery of an event: notes it; sees to its repetition. */
 void svm_save_vectoring(struct vcpu *vcpu);
 void svm_requeue_vectoring(struct vcpu *vcpu);
-/* The guest is about to execute IRET while NMIs are blocked. */
+void svm_write_event(struct vmcb *vmcb, u32 vector, u32 type, bool has_error, u32 error);
+
+/* --- svm_nmi.c --- */
+bool svm_deliver_nmi(struct vcpu *vcpu);
+/* The guest is about to execute IRET while NMIs are blocked, or another instruction that is not to
+ * be stepped over; or what is stepped over has raised an exception. */
 enum run_next svm_exit_iret(struct vcpu *vcpu);
-/* A #DB of the step over that instruction. True: it was that, and not the guest's own. */
+enum run_next svm_exit_unsteppable(struct vcpu *vcpu);
+enum run_next svm_exit_step_fault(struct vcpu *vcpu);
+/* A #DB. True: it was that of a step, and not the guest's own. */
 bool svm_step_done(struct vcpu *vcpu);
+/* The instruction that is stepped over was done, or given up, without the processor. */
+void svm_step_end(struct vcpu *vcpu);
 /* Posts an NMI that had to wait, if what it waited for is over. */
 void svm_retry_nmi(struct vcpu *vcpu);
 
@@ -88,17 +102,31 @@ void svm_report_invalid(struct vcpu *vcpu);
 void svm_skip_decoded(struct vcpu *vcpu);
 /* An instruction was executed for the guest with TF set. */
 void svm_step_trap(struct vcpu *vcpu);
+/* Outside of 64-bit code RIP has 32 bits. */
+u64 svm_wrap_rip(const struct vcpu *vcpu, u64 rip);
 
-/* RIP becomes `next`, past the instruction that exited: ends interrupt shadows, lets a step trap.
- */
-static inline void svm_skip_to(struct vcpu *vcpu, u64 next)
+/* RIP becomes `next`, past the instruction that exited, and RFLAGS is as the instruction leaves it:
+ * ends interrupt shadows, lets a step trap. */
+static inline void svm_retire(struct vcpu *vcpu, u64 next)
 {
-	struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+	struct svm_vcpu *x = svm_of(vcpu);
+	struct vmcb *vmcb = x->vmcb;
 
+	if (unlikely((next ^ vmcb->save.rip) >> 32))
+		next = svm_wrap_rip(vcpu, next);
+	if (unlikely(x->stepping))
+		svm_step_end(vcpu);
 	vmcb->save.rip = next;
 	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
 	if (unlikely(vmcb->save.rflags & RFLAGS_TF))
 		svm_step_trap(vcpu);
+}
+
+/* The same for an instruction that leaves RFLAGS alone: RF ends behind it. */
+static inline void svm_skip_to(struct vcpu *vcpu, u64 next)
+{
+	svm_of(vcpu)->vmcb->save.rflags &= ~RFLAGS_RF;
+	svm_retire(vcpu, next);
 }
 
 /* The register that the MOV to a control register at RIP reads, and its length; or -EFAULT: a fault

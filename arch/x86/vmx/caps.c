@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/acpi.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/emulator.h"
 #include "boot/boot_info.h"
 #include "core/cmdline.h"
 #include "core/format.h"
@@ -191,19 +191,13 @@ static int choose_needed(struct vmx_caps *c)
 
 /*
  * Bochs delivers a pending virtual interrupt with the guest's IF clear when a physical one arrives
- * just then: its guests lock up sooner or later. It is known by its firmware's name; QEMU has the
- * same, but says in CPUID that it is one.
+ * just then: its guests lock up sooner or later.
  */
-static bool is_bochs(void)
-{
-	return !strncmp(acpi_info.oem_id, "BOCHS", 5) && !(cpuid(1, 0).ecx & BIT(31));
-}
-
 static bool vid_wanted(void)
 {
 	if (cmdline_is(boot_info.cmdline, "vid=", "off"))
 		return false;
-	if (!is_bochs() || cmdline_is(boot_info.cmdline, "vid=", "on"))
+	if (!emulator_is_bochs() || cmdline_is(boot_info.cmdline, "vid=", "on"))
 		return true;
 	log_info("vmx: virtual-interrupt delivery is left off, as this emulator does it wrong "
 		 "(vid=on uses "

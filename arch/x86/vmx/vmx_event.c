@@ -46,6 +46,13 @@ void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 	write_event(e.vector, TYPE_HARDWARE, e.has_error, e.error);
 }
 
+void vmx_inject_int1(struct vcpu *v, u32 length)
+{
+	(void)v;
+	vmcs_write32(VMCS_ENTRY_INSTR_LEN, length);
+	write_event(VEC_DB, TYPE_PRIV_SOFT, false, 0);
+}
+
 void vmx_save_vectoring(struct vcpu *v)
 {
 	vmx_of(v)->vectoring = vmcs_read32(VMCS_IDT_VECTORING_INFO);
@@ -71,30 +78,47 @@ void vmx_requeue_vectoring(struct vcpu *v)
 	vmcs_write32(VMCS_ENTRY_INTR_INFO, info & ~(u32)BIT(12));
 }
 
-static void update_primary(struct vmx_vcpu *x, u32 bit, bool on)
+/* The controls follow what is waited for. */
+static void update_windows(struct vmx_vcpu *x)
 {
-	x->primary = on ? x->primary | bit : x->primary & ~bit;
-	vmcs_write32(VMCS_PRIMARY_CONTROLS, x->primary);
+	u32 bits = x->primary & ~(u32)(PRI_INTR_WINDOW | PRI_NMI_WINDOW);
+
+	if (x->irq_window || x->nmi_wait == NMI_WAITS_FOR_IF)
+		bits |= (u32)PRI_INTR_WINDOW;
+	if (x->nmi_wait == NMI_WAITS_FOR_IRET)
+		bits |= (u32)PRI_NMI_WINDOW;
+	if (bits == x->primary)
+		return;
+	x->primary = bits;
+	vmcs_write32(VMCS_PRIMARY_CONTROLS, bits);
 }
 
 void vmx_set_irq_window(struct vcpu *v, bool on)
 {
-	struct vmx_vcpu *x = vmx_of(v);
-
-	if (x->irq_window == on)
-		return;
-	x->irq_window = on;
-	update_primary(x, PRI_INTR_WINDOW, on);
+	vmx_of(v)->irq_window = on;
+	update_windows(vmx_of(v));
 }
 
-void vmx_set_nmi_window(struct vcpu *v, bool on)
+bool vmx_end_nmi_wait(struct vcpu *v, enum vmx_nmi_wait what)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 
-	if (x->nmi_window == on)
-		return;
-	x->nmi_window = on;
-	update_primary(x, vmx_caps.virtual_nmi ? PRI_NMI_WINDOW : PRI_INTR_WINDOW, on);
+	if (x->nmi_wait != what)
+		return false;
+	x->nmi_wait = NMI_WAITS_NOT;
+	update_windows(x);
+	return true;
+}
+
+/*
+ * In the shadow of an STI a window for NMIs may open at once, so that nothing would be won (SDM
+ * vol. 3 26.2); that for interrupts opens behind it, as IF is set.
+ */
+static void wait_for_nmi(struct vmx_vcpu *x, u32 shadow)
+{
+	x->nmi_wait = vmx_caps.virtual_nmi && !(shadow & BLOCK_STI) ? NMI_WAITS_FOR_IRET
+								    : NMI_WAITS_FOR_IF;
+	update_windows(x);
 }
 
 /* With virtual-interrupt delivery the processor delivers; it is told what is highest. */
@@ -179,12 +203,12 @@ bool vmx_deliver_nmi(struct vcpu *v)
 
 	/* SDM vol. 3 27.3.1.5: no NMI may be injected in a shadow, nor while one is blocked. */
 	if ((shadow & (BLOCK_STI | BLOCK_MOV_SS | BLOCK_NMI)) ||
-	    (vmcs_read32(VMCS_ENTRY_INTR_INFO) & INTR_VALID)) {
-		vmx_set_nmi_window(v, true);
+	    (vmcs_read32(VMCS_ENTRY_INTR_INFO) & INTR_VALID) || vmx_trap_pending()) {
+		wait_for_nmi(x, shadow);
 		return false;
 	}
 	write_event(VEC_NMI, TYPE_NMI, false, 0);
-	if (x->nmi_window)
-		vmx_set_nmi_window(v, false);
+	x->nmi_wait = NMI_WAITS_NOT;
+	update_windows(x);
 	return true;
 }

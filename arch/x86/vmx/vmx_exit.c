@@ -15,6 +15,8 @@
 #define REASON_ENTRY_FAILED BIT(31)
 #define INTR_VALID	    BIT(31)
 #define INTR_ERROR_CODE	    BIT(11)
+#define INTR_TYPE(info)	    ((info) >> 8 & 7)
+#define TYPE_PRIV_SOFT	    5u
 #define QUAL_IO_SIZE(q)	    (((unsigned)(q)&7) + 1)
 #define QUAL_IO_IN	    BIT(3)
 #define QUAL_IO_STRING	    BIT(4)
@@ -42,10 +44,15 @@ static enum run_next exit_external_interrupt(struct vcpu *v)
 }
 
 /* #DB: what the processor would have put into DR6 is in the qualification (SDM vol. 3 28.2.1). */
-static enum run_next reinject_debug(struct vcpu *v)
+static enum run_next reinject_debug(struct vcpu *v, u32 info)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 
+	if (INTR_TYPE(info) == TYPE_PRIV_SOFT) {
+		/* INT1: a trap, but RIP is on it still; DR6 and DR7 know nothing of it. */
+		vmx_inject_int1(v, vmcs_read32(VMCS_EXIT_INSTR_LEN));
+		return RUN_RESUME;
+	}
 	write_dr6((read_dr6() & ~0xfull) | (qual & DR6_QUAL_MASK));
 	vmcs_writen(VMCS_GUEST_DR7, vmcs_readn(VMCS_GUEST_DR7) & ~BIT(13));
 	vmx_inject_exception(v, VEC_DB, false, 0);
@@ -66,7 +73,7 @@ static enum run_next exit_exception_or_nmi(struct vcpu *v)
 		panic("machine check while vm %s ran; MCG_STATUS 0x%lx", v->vm->config->name,
 		      rdmsr(MSR_MCG_STATUS));
 	if (vector == VEC_DB)
-		return reinject_debug(v);
+		return reinject_debug(v, info);
 	vmx_inject_exception(v, (u8)vector, info & INTR_ERROR_CODE,
 			     vmcs_read32(VMCS_EXIT_INTR_ERROR));
 	return RUN_RESUME;
@@ -88,10 +95,8 @@ static enum run_next exit_init_signal(struct vcpu *v)
 
 static enum run_next exit_irq_window(struct vcpu *v)
 {
-	if (vmx_of(v)->nmi_window && !vmx_caps.virtual_nmi) {
-		vmx_set_nmi_window(v, false);
+	if (vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF))
 		vcpu_post(v, VCPU_NMI);
-	}
 	vmx_set_irq_window(v, false);
 	vcpu_post(v, VCPU_IRQ);
 	return RUN_RESUME;
@@ -99,9 +104,9 @@ static enum run_next exit_irq_window(struct vcpu *v)
 
 static enum run_next exit_nmi_window(struct vcpu *v)
 {
-	vmx_set_nmi_window(v, false);
-	vcpu_post(v, VCPU_NMI);
-	return RUN_LEAVE;
+	if (vmx_end_nmi_wait(v, NMI_WAITS_FOR_IRET))
+		vcpu_post(v, VCPU_NMI);
+	return RUN_RESUME;
 }
 
 static u64 read_guest_cr4(void)
@@ -119,6 +124,9 @@ static enum run_next exit_cpuid(struct vcpu *v)
 static enum run_next exit_hlt(struct vcpu *v)
 {
 	vmx_skip_instruction(v);
+	/* A debug trap ends it at once (SDM vol. 2, HLT). */
+	if (unlikely(vmx_trap_pending()))
+		return RUN_RESUME;
 	vcpu_halt(v);
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }
@@ -246,7 +254,7 @@ static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
 	if (unlikely(!length))
 		return false;
 	/* Exits of this kind save RF as a fault would push it (SDM vol. 3 28.3.3). */
-	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_skip_bytes(v, length) & ~(u64)RFLAGS_RF);
+	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_retire(v, v->rip + length) & ~(u64)RFLAGS_RF);
 	return true;
 }
 
@@ -314,8 +322,10 @@ static enum run_next exit_ept_misconfig(struct vcpu *v)
 /* Host interrupts that could not get through to a guest with interrupts off are taken now. */
 static enum run_next exit_preemption_timer(struct vcpu *v)
 {
-	(void)v;
 	trap_irq_window();
+	/* The shadow of an STI that IF has not outlived. */
+	if (vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF))
+		vcpu_post(v, VCPU_NMI);
 	return RUN_RESUME;
 }
 

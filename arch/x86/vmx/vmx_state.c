@@ -99,6 +99,8 @@ void vmx_reset(struct vcpu *v)
 	vmcs_writen(VMCS_GUEST_PENDING_DEBUG, 0);
 	vmcs_write32(VMCS_ENTRY_INTR_INFO, 0);
 	x->vectoring = 0;
+	x->irq_window = false;
+	x->nmi_wait = NMI_WAITS_NOT;
 	write_cr2(0);
 	write_dr6(DR6_RESET);
 	guest_live_reset(&x->live);
@@ -165,19 +167,12 @@ void vmx_get_state(struct vcpu *v, struct guest_state *s)
 	s->idt_limit = vmcs_read32(VMCS_GUEST_IDTR_LIMIT);
 }
 
-void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)
+void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool executed)
 {
-	u32 shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
-	bool moved = rip != v->rip;
-
-	vmcs_writen(VMCS_GUEST_RIP, rip);
 	vmcs_writen(VMCS_GUEST_RFLAGS, rflags);
 	vmcs_writen(VMCS_GUEST_RSP, rsp);
-	if (shadow & 3)
-		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
-	if (moved && (rflags & RFLAGS_TF))
-		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
-			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+	if (executed)
+		(void)vmx_retire(v, rip);
 }
 
 bool vmx_can_take_irq(struct vcpu *v)
@@ -185,5 +180,5 @@ bool vmx_can_take_irq(struct vcpu *v)
 	(void)v;
 	return (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
 	       !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
-	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31));
+	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
 }

@@ -9,6 +9,9 @@
 #include "hv/backend.h"
 #include "hv/vm.h"
 
+/* What an NMI waits for that could not be injected. */
+enum vmx_nmi_wait { NMI_WAITS_NOT, NMI_WAITS_FOR_IRET, NMI_WAITS_FOR_IF };
+
 struct vmx_vcpu {
 	hpa_t vmcs;
 	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
@@ -16,7 +19,8 @@ struct vmx_vcpu {
 	struct guest_live live;
 	u16 vpid;
 	bool launched;
-	bool irq_window, nmi_window; /* asked for in the primary controls */
+	bool irq_window;
+	enum vmx_nmi_wait nmi_wait;
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
@@ -71,17 +75,20 @@ void vmx_set_sipi(struct vcpu *vcpu, u8 vector);
 void vmx_get_mode(struct vcpu *vcpu, struct guest_state *s);
 void vmx_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void vmx_get_state(struct vcpu *vcpu, struct guest_state *s);
-void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp);
+void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
 /* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
 bool vmx_can_take_irq(struct vcpu *vcpu);
 
 /* --- vmx_event.c --- */
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
+/* The #DB of an INT1 (0xf1) at RIP, of that length. */
+void vmx_inject_int1(struct vcpu *vcpu, u32 length);
 void vmx_deliver_irq(struct vcpu *vcpu);
 bool vmx_deliver_nmi(struct vcpu *vcpu);
 bool vmx_irq_deliverable(struct vcpu *vcpu);
 void vmx_set_irq_window(struct vcpu *vcpu, bool on);
-void vmx_set_nmi_window(struct vcpu *vcpu, bool on);
+/* True if an NMI has waited for this, which is over. */
+bool vmx_end_nmi_wait(struct vcpu *vcpu, enum vmx_nmi_wait what);
 /* After an exit during event delivery: sees to it that the event is repeated at the next entry. */
 void vmx_save_vectoring(struct vcpu *vcpu);
 void vmx_requeue_vectoring(struct vcpu *vcpu);
@@ -103,14 +110,26 @@ void vmx_report_entry_failure(struct vcpu *vcpu, const char *what);
 /* --- vmx_exit.c --- */
 const char *vmx_exit_name(u32 reason);
 
-/* Moves RIP past the instruction that exited, ends interrupt shadows, and lets a single step trap.
- * Returns RFLAGS. */
-static inline u64 vmx_skip_bytes(struct vcpu *vcpu, u32 length)
+/*
+ * A debug trap is to be delivered after the next entry. Nothing may be injected there but an
+ * exception: that would take the trap away (SDM vol. 3 27.7.3).
+ */
+static inline bool vmx_trap_pending(void)
+{
+	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
+}
+
+/* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
+ * step trap. Returns RFLAGS. */
+static inline u64 vmx_retire(struct vcpu *vcpu, u64 next)
 {
 	u32 shadow;
 	u64 rflags;
 
-	vmcs_writen(VMCS_GUEST_RIP, vcpu->rip + length);
+	/* Outside of 64-bit code RIP has 32 bits. */
+	if (unlikely((next ^ vcpu->rip) >> 32) && !(vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L))
+		next = (u32)next;
+	vmcs_writen(VMCS_GUEST_RIP, next);
 	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
@@ -122,9 +141,11 @@ static inline u64 vmx_skip_bytes(struct vcpu *vcpu, u32 length)
 	return rflags;
 }
 
+/* The same behind that instruction, as it has no jump; RF has ended at the exit (SDM vol. 3
+ * 28.3.3). */
 static inline void vmx_skip_instruction(struct vcpu *vcpu)
 {
-	vmx_skip_bytes(vcpu, vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	(void)vmx_retire(vcpu, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */
