@@ -12,7 +12,7 @@
 #define ORDER_MAX   10
 #define ORDER_BIG   5 /* from here on blocks are rarer */
 #define WORDS	    (PAGE_SIZE / sizeof(u64))
-#define FAULT_AFTER 200
+#define FAULT_AFTER 50
 
 struct slot {
 	hpa_t base; /* 0: none */
@@ -103,7 +103,10 @@ static void give_back(struct torture_worker *w, struct slot *s)
 	s->base = HPA(0);
 }
 
-/* As if the allocator had given away a block of the next CPU's for a second time. */
+/*
+ * As if the allocator had given away blocks of the next CPU's for a second time. Not all of a
+ * stamp: in a block that has just been freed the first words are the allocator's.
+ */
 static void make_fault(struct torture_worker *w)
 {
 	const struct slot *theirs = &slots[(w->cpu + 1) % cpu_count() * SLOTS];
@@ -111,9 +114,8 @@ static void make_fault(struct torture_worker *w)
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct slot s = theirs[i];
 
-		s.stamp = w->operations;
-		if (s.base.v)
-			stamp(&s);
+		for (u64 page = 0; s.base.v && page < BIT(s.order); page++)
+			page_of(&s, page)[WORDS / 2] = w->operations;
 	}
 }
 

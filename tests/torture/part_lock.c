@@ -2,9 +2,11 @@
 #include "torture.h"
 
 #include "core/spinlock.h"
+#include "core/time.h"
 
 #define HELD_LOOPS 8
 #define HANG_AFTER 100
+#define FAULT_NS   100000000ull
 
 /* Plain accesses under the lock: whoever is let in beside another shows. */
 static struct {
@@ -76,6 +78,17 @@ static void atomics(struct torture_worker *w)
 	}
 }
 
+/* An increment without the lock, which gives another CPU's a chance to come in between. */
+static void make_fault(struct torture_worker *w)
+{
+	u64 a = READ_ONCE(guarded.a), limit = time_now() + time_ns_to_ticks(FAULT_NS);
+
+	while (READ_ONCE(guarded.a) == a && time_now() < limit)
+		cpu_relax();
+	WRITE_ONCE(guarded.a, a + 1);
+	w->count[LOCKED]++;
+}
+
 static void begin(void)
 {
 	guarded.lock = (struct spinlock)SPINLOCK_INIT;
@@ -94,7 +107,7 @@ static void work(struct torture_worker *w)
 		if (hang && w->operations == HANG_AFTER)
 			spin_lock(&guarded.lock); /* for good */
 		if (fault && w->cpu == 0 && w->operations % 64 == 0)
-			use(w); /* without the lock */
+			make_fault(w);
 		locked(w);
 		atomics(w);
 	}
