@@ -20,10 +20,13 @@
 #include "boot/boot_report.h"
 #include "boot/multiboot1.h"
 #include "boot/multiboot2.h"
+#include "core/linger.h"
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/panic_test.h"
 #include "core/sched.h"
+#include "core/time.h"
+#include "core/timer.h"
 #include "core/timer_queue.h"
 #include "hv/backend.h"
 #include "hv/console.h"
@@ -41,6 +44,8 @@ extern char image_start[], image_end[];
  * guarded stack. */
 void boot_main(u32 magic, u32 info, s64 displacement, u64 tsc) __noreturn;
 void switch_to_stack(void *top, void (*fn)(void)) __noreturn;
+
+static bool lingered;
 
 static void timer_irq(void *arg)
 {
@@ -95,13 +100,34 @@ static void start_cpus(void)
 	smp_start_others(ids, n, cpu_ready);
 }
 
-/* Without virtualization there is nothing to run: the sentence is logged already; say it and stop.
- */
+static void set_flag(struct timer *timer)
+{
+	(void)timer;
+	WRITE_ONCE(lingered, true);
+}
+
+/* There are no threads yet that could wait: the boot processor does, interrupts and all. */
+static void linger(void)
+{
+	u64 seconds = linger_seconds(boot_info.cmdline);
+	static struct timer timer;
+
+	if (!seconds)
+		return;
+	timer_init(&timer, set_flag);
+	timer_set(&timer, time_now() + time_ns_to_ticks(seconds * NSEC_PER_SEC));
+	while (!READ_ONCE(lingered))
+		cpu_sti_hlt_cli();
+}
+
+/* Without virtualization there is nothing to run: the sentence is logged already; it stays on the
+ * screen for a while. */
 static void select_backend(void)
 {
 	if (backend_select() == 0)
 		return;
 	log_error("no virtual machine can be started on this machine");
+	linger();
 	log_info("exit status %u", BOOT_STATUS_NO_VIRTUALIZATION);
 	power_off();
 	cpu_halt_forever();

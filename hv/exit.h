@@ -6,10 +6,31 @@
 #define NEAP_HV_EXIT_H
 
 #include "hv/vcpu.h"
+#include "hv/vm.h"
 
 /* IN or OUT with the value in RAX. size 1, 2 or 4. */
 void exit_port_in(struct vcpu *vcpu, u16 port, unsigned size);
 void exit_port_out(struct vcpu *vcpu, u16 port, unsigned size);
+
+/* The same for most of them: of one byte, at a port below IO_BUS_LOW. */
+static force_inline void exit_low_port_in(struct vcpu *vcpu, u64 port)
+{
+	const struct io_range *r = io_bus_low_range(&vcpu->vm->pio, port);
+	u8 value = 0xff;
+
+	if (likely(io_range_holds(r, port)))
+		value = (u8)r->ops->read(r->dev, port - r->base, 1);
+	/* The rest of RAX stays. */
+	*(u8 *)&vcpu->regs.r[REG_RAX] = value;
+}
+
+static force_inline void exit_low_port_out(struct vcpu *vcpu, u64 port)
+{
+	const struct io_range *r = io_bus_low_range(&vcpu->vm->pio, port);
+
+	if (likely(io_range_holds(r, port)))
+		r->ops->write(r->dev, port - r->base, 1, (u8)vcpu->regs.r[REG_RAX]);
+}
 
 /* A hypercall by number in RAX; the result goes to RAX. */
 void exit_hypercall(struct vcpu *vcpu);

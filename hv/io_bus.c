@@ -1,15 +1,27 @@
-/* Ordered, disjoint ranges and a binary search over them without a branch. */
+/* Ordered, disjoint ranges; a table for low addresses, a binary search for the others. */
 #include "hv/io_bus.h"
 
 #include <errno.h>
+#include <string.h>
 
-_Static_assert(IO_BUS_MAX_RANGES == 32, "find() takes five steps");
+_Static_assert(IO_BUS_MAX_RANGES == 32, "search() takes five steps");
+_Static_assert(IO_BUS_MAX_RANGES <= UINT8_MAX, "a byte names each, and the one behind them");
 
 /* Entries not in use lie above all others and hold no address. */
 static void clear_unused(struct io_bus *bus)
 {
-	for (unsigned i = bus->n; i < IO_BUS_MAX_RANGES; i++)
+	for (unsigned i = bus->n; i < ARRAY_SIZE(bus->range); i++)
 		bus->range[i] = (struct io_range){ .base = UINT64_MAX };
+}
+
+static void fill_low(struct io_bus *bus)
+{
+	memset(bus->low, IO_BUS_MAX_RANGES, sizeof(bus->low));
+	for (unsigned i = 0; i < bus->n && bus->range[i].base < IO_BUS_LOW; i++) {
+		u64 base = bus->range[i].base;
+
+		memset(bus->low + base, (int)i, MIN(bus->range[i].size, IO_BUS_LOW - base));
+	}
 }
 
 int io_bus_add(struct io_bus *bus, u64 base, u64 size, const struct io_ops *ops, void *dev,
@@ -35,6 +47,7 @@ int io_bus_add(struct io_bus *bus, u64 base, u64 size, const struct io_ops *ops,
 		bus->range[i] = bus->range[i - 1];
 	bus->range[at] = (struct io_range){ base, size, ops, dev, name };
 	bus->n++;
+	fill_low(bus);
 	return 0;
 }
 
@@ -45,10 +58,10 @@ static force_inline const struct io_range *skip(const struct io_range *r, unsign
 }
 
 /*
- * The last range whose base is not above addr, if it holds addr. The number of ranges does not
- * come in: what is not used compares as above addr, or holds nothing.
+ * The last range whose base is not above addr. The number of ranges does not come in: what is not
+ * used compares as above addr, or holds nothing.
  */
-static force_inline const struct io_range *find(const struct io_bus *bus, u64 addr)
+static force_inline const struct io_range *search(const struct io_bus *bus, u64 addr)
 {
 	const struct io_range *r = bus->range;
 
@@ -56,9 +69,15 @@ static force_inline const struct io_range *find(const struct io_bus *bus, u64 ad
 	r = skip(r, 8, addr);
 	r = skip(r, 4, addr);
 	r = skip(r, 2, addr);
-	r = skip(r, 1, addr);
-	/* Below the first range the difference wraps and is above any size. */
-	return addr - r->base < r->size ? r : NULL;
+	return skip(r, 1, addr);
+}
+
+static force_inline const struct io_range *find(const struct io_bus *bus, u64 addr)
+{
+	const struct io_range *r;
+
+	r = addr < IO_BUS_LOW ? io_bus_low_range(bus, addr) : search(bus, addr);
+	return io_range_holds(r, addr) ? r : NULL;
 }
 
 const struct io_range *io_bus_find(const struct io_bus *bus, u64 addr)

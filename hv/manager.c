@@ -1,11 +1,9 @@
 #include "hv/manager.h"
 
-#include <stdlib.h>
-
 #include "arch/x86/power.h"
 #include "arch/x86/trap.h"
 #include "boot/boot_info.h"
-#include "core/cmdline.h"
+#include "core/linger.h"
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/sched.h"
@@ -19,12 +17,6 @@
 #define MANAGER_VM_ENDED BIT(1)
 #define MANAGER_TIMER	 BIT(2)
 #define MANIFEST_NAME	 "manifest"
-/* Seconds that the last words stay on a screen before the machine goes off, when something went
- * wrong; `linger=` on the command line says otherwise. */
-#define LINGER_DEFAULT 10u
-#define LINGER_MAX     86400u
-_Static_assert(LINGER_DEFAULT <= LINGER_MAX, "the default is in range");
-
 static struct thread thread;
 static struct manifest manifest;
 static unsigned live;	/* VMs that run */
@@ -146,25 +138,9 @@ static void wait_for(u32 bit)
 	atomic_fetch_and(&thread.pending, ~bit);
 }
 
-static u64 linger_seconds(void)
-{
-	const char *value = cmdline_find(boot_info.cmdline, "linger=");
-	u64 seconds;
-	char *end;
-
-	if (!value)
-		return LINGER_DEFAULT;
-	seconds = strtoull(value, &end, 10);
-	if (end != value && cmdline_ends(*end) && *value != '-' && seconds <= LINGER_MAX)
-		return seconds;
-	log_warn("linger= wants a number of seconds, %u at most; it is %u", LINGER_MAX,
-		 LINGER_DEFAULT);
-	return LINGER_DEFAULT;
-}
-
 static void linger_on(void)
 {
-	u64 seconds = linger_seconds();
+	u64 seconds = linger_seconds(boot_info.cmdline);
 
 	if (!seconds)
 		return;

@@ -9,9 +9,7 @@
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
 #include "hv/guest_mem.h"
-#include "hv/vm.h"
-
-#define LAPIC_PAGE 0xfee00ull /* gfn of the default APIC base */
+#include "hv/mmio_device.h"
 
 struct mmio_ctx {
 	struct emu_ctx emu; /* first: the emulator hands this back */
@@ -77,11 +75,6 @@ static int translate(struct emu_ctx *emu, u64 linear, unsigned access, gpa_t *gp
 
 /* --- memory and devices --- */
 
-static bool is_lapic(const struct vcpu *v, gpa_t gpa)
-{
-	return gpa_to_gfn(gpa).v == LAPIC_PAGE && lapic_mode(&v->lapic) == LAPIC_MODE_XAPIC;
-}
-
 static void copy_ram(void *to, const void *from, unsigned size)
 {
 	switch (size) {
@@ -110,10 +103,7 @@ static int mem_read(struct emu_ctx *emu, gpa_t gpa, void *buf, unsigned size)
 		copy_ram(buf, ram, size);
 		return 0;
 	}
-	if (is_lapic(v, gpa))
-		value = lapic_mmio_read(&v->lapic, (u32)gpa.v & 0xfff, size);
-	else
-		value = io_bus_read(&v->vm->mmio, gpa.v, size);
+	value = mmio_device_read(v, gpa, size);
 	memcpy(buf, &value, size);
 	return 0;
 }
@@ -129,10 +119,7 @@ static int mem_write(struct emu_ctx *emu, gpa_t gpa, const void *buf, unsigned s
 		return 0;
 	}
 	memcpy(&value, buf, size);
-	if (is_lapic(v, gpa))
-		lapic_mmio_write(&v->lapic, (u32)gpa.v & 0xfff, size, value);
-	else
-		io_bus_write(&v->vm->mmio, gpa.v, size, value);
+	mmio_device_write(v, gpa, size, value);
 	return 0;
 }
 
@@ -262,13 +249,21 @@ static void fill(struct mmio_ctx *c, const struct mmio_hint *hint)
 	e->io_size = hint->io_size;
 }
 
+static u64 fetch_mode_of(const struct mmio_ctx *c)
+{
+	const struct gva_mode *m = &c->mode;
+	bool cs_l = c->state.seg[SEG_CS].ar & SEG_AR_L;
+
+	return fetch_mode(m->cr0, m->cr4, m->efer, cs_l ? FETCH_CS_L : 0, m->cpl);
+}
+
 /* Where an instruction's bytes at linear are; *ram NULL where no RAM is. 0, or -errno with the
  * fault. */
 static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 {
 	struct fetch_cache *cache = &c->vcpu->fetch_cache[fetch_cache_index(linear)];
-	u64 offset = linear & (PAGE_SIZE - 1), left;
-	const u8 *page = fetch_cache_find(cache, &c->mode, linear);
+	u64 offset = linear & (PAGE_SIZE - 1), mode = fetch_mode_of(c), left;
+	const u8 *page = fetch_cache_find(cache, linear, c->mode.cr3, mode);
 	gpa_t gpa;
 	int err;
 
@@ -283,7 +278,7 @@ static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 	if (err)
 		return err;
 	*ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
-	fetch_cache_end(cache, &c->mode, linear, *ram ? *ram - offset : NULL);
+	fetch_cache_end(cache, linear, c->mode.cr3, mode, *ram ? *ram - offset : NULL);
 	return 0;
 }
 

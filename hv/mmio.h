@@ -24,10 +24,20 @@ struct mmio_hint {
 void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
 
 /*
+ * The short way for a MOV that is executed often; tried before the above. code: at least 16 bytes
+ * that can be read, 15 of them the guest's at RIP, in 64-bit code at CPL 0 (fetch_cache_code());
+ * gpa: where the access itself went. Returns the instruction's length when it has been executed:
+ * RIP is to be moved on, RF and the interrupt shadow to be ended. 0: nothing has been done. It
+ * neither reads nor writes RSP. The vCPU's own thread, vcpu->rip set; bounded.
+ */
+unsigned mmio_move(struct vcpu *vcpu, const u8 *code, gpa_t gpa, bool write) __must_check;
+
+/*
  * For processors that do not tell it: the length of the instruction at RIP, 1 to 15 bytes, prefixes
- * counted. insn and count as in struct mmio_hint; NULL and 0: fetched. -EFAULT: enter the guest
- * again, the fault that fetching led to, if any, is injected. -EINVAL: the bytes do not decode.
- * Quick when the same instruction comes again. vCPU's own thread, state loaded; bounded.
+ * counted. bytes and count as insn and insn_count in struct mmio_hint; NULL and 0: fetched.
+ * -EFAULT: enter the guest again, the fault that fetching led to, if any, is injected. -EINVAL: the
+ * bytes do not decode. Quick when the same instruction comes again. vCPU's own thread, state
+ * loaded; bounded.
  */
 int mmio_instruction_length(struct vcpu *vcpu, const u8 *bytes, u8 count) __must_check;
 

@@ -202,6 +202,14 @@ static const struct msr_policy *find(u32 msr)
 				: msr_policy_find(intel_policy, ARRAY_SIZE(intel_policy), msr);
 }
 
+/* Where the registers are that guests try in vain: no table has such numbers. */
+static force_inline bool is_nobodys(u32 msr)
+{
+	if (likely(msr <= MSR_POLICY_LAST))
+		return false;
+	return !cpu_features.amd || msr - MSR_AMD_FIRST > MSR_AMD_LAST - MSR_AMD_FIRST;
+}
+
 static __attribute__((noinline)) int slow_read(struct vcpu *v, u32 msr, u64 *value)
 {
 	const struct msr_policy *p = find(msr);
@@ -238,6 +246,8 @@ int msr_read(struct vcpu *v, u32 msr, u64 *value)
 		*value = lapic_timer_deadline(&v->lapic);
 		return 0;
 	}
+	if (is_nobodys(msr))
+		return -EIO;
 	return slow_read(v, msr, value);
 }
 

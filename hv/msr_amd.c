@@ -24,8 +24,8 @@
 #define MSR_DC_CFG	 0xc0011022 /* then BU_CFG */
 #define MSR_DE_CFG	 0xc0011029
 #define MSR_BU_CFG2	 0xc001102a
-#define MSR_AMD_FIRST	 MSR_PERF_EVT_SEL
-#define MSR_AMD_LAST	 MSR_BU_CFG2
+_Static_assert(MSR_AMD_FIRST <= MSR_PERF_EVT_SEL && MSR_AMD_LAST >= MSR_BU_CFG2,
+	       "all are looked for");
 
 /* Newer than any update a guest might want to load; 8 hexadecimal digits say nothing else. */
 #define PATCH_LEVEL_VALUE 0x01000065

@@ -29,6 +29,10 @@ static inline const struct msr_policy *msr_policy_find(const struct msr_policy *
 int msr_ignore_write(struct vcpu *v, u64 value);
 int msr_zero_write(struct vcpu *v, u64 value);
 
+/* AMD's own range of numbers. */
+#define MSR_AMD_FIRST 0xc0010000
+#define MSR_AMD_LAST  0xc001102a
+
 /* The row of an MSR that AMD's processors have and Intel's do not, or differently; NULL: none. */
 const struct msr_policy *msr_amd_find(u32 msr);
 

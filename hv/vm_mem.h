@@ -29,6 +29,14 @@ int vm_mem_init(struct vm_mem *mem, const struct guest_memmap *map, struct ptab 
 /* Frees the RAM. No CPU may have it in its TLBs any more. */
 void vm_mem_fini(struct vm_mem *mem);
 
+/* Whether there is RAM in the block that holds gpa. Any context. */
+static inline bool vm_mem_has_block(const struct vm_mem *mem, gpa_t gpa)
+{
+	u64 i = gpa.v >> VM_BLOCK_SHIFT;
+
+	return i < mem->block_count && mem->block[i];
+}
+
 /* Where the byte at gpa is, with *left the bytes from it to the end of its block's RAM; NULL: no
  * RAM. Any context. */
 void *vm_mem_find(const struct vm_mem *mem, gpa_t gpa, u64 *left);

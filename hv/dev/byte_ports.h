@@ -8,22 +8,40 @@
 
 #include "core/types.h"
 
+/* Wider accesses are rare: out of line, so that the others save no registers for them. */
+static __attribute__((noinline, unused)) u64 byte_ports_read_wide(
+	u8 (*read)(void *dev, unsigned reg), void *dev, u64 offset, unsigned size)
+{
+	u64 value = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		value |= (u64)read(dev, (unsigned)offset + i) << (8 * i);
+	return value;
+}
+
+static __attribute__((noinline, unused)) void byte_ports_write_wide(
+	void (*write)(void *dev, unsigned reg, u8 value), void *dev, u64 offset, unsigned size,
+	u64 value)
+{
+	for (unsigned i = 0; i < size; i++)
+		write(dev, (unsigned)offset + i, (u8)(value >> (8 * i)));
+}
+
 static force_inline u64 byte_ports_read(u8 (*read)(void *dev, unsigned reg), void *dev, u64 offset,
 					unsigned size)
 {
-	u64 value = read(dev, (unsigned)offset);
-
-	for (unsigned i = 1; i < size; i++)
-		value |= (u64)read(dev, (unsigned)offset + i) << (8 * i);
-	return value;
+	if (unlikely(size != 1))
+		return byte_ports_read_wide(read, dev, offset, size);
+	return read(dev, (unsigned)offset);
 }
 
 static force_inline void byte_ports_write(void (*write)(void *dev, unsigned reg, u8 value),
 					  void *dev, u64 offset, unsigned size, u64 value)
 {
-	write(dev, (unsigned)offset, (u8)value);
-	for (unsigned i = 1; i < size; i++)
-		write(dev, (unsigned)offset + i, (u8)(value >> (8 * i)));
+	if (unlikely(size != 1))
+		byte_ports_write_wide(write, dev, offset, size, value);
+	else
+		write(dev, (unsigned)offset, (u8)value);
 }
 
 #endif

@@ -143,11 +143,12 @@ static void chip_write_icw1(struct pic_chip *c, u8 value)
 	/* Bit 3 (level) has no effect where ELCR exists. Level inputs that are up ask again. */
 	c->irr = c->lines & c->elcr;
 	c->isr = 0;
-	c->imr = 0;
+	WRITE_ONCE(c->imr, 0);
 	c->lowest = 7;
 	c->auto_eoi = c->rotate_auto_eoi = false;
 	c->special_mask = c->special_nested = false;
-	c->read_isr = c->poll = false;
+	c->read_isr = false;
+	WRITE_ONCE(c->poll, false);
 	c->icw = 2;
 	c->icw3_due = !(value & ICW1_SNGL);
 	c->icw4_due = value & ICW1_IC4;
@@ -203,7 +204,7 @@ static void chip_write_ocw3(struct pic_chip *c, u8 value)
 	if (value & OCW3_ESMM)
 		c->special_mask = value & OCW3_SMM;
 	if (value & OCW3_P)
-		c->poll = true;
+		WRITE_ONCE(c->poll, true);
 	else if (value & OCW3_RR)
 		c->read_isr = value & OCW3_RIS;
 }
@@ -215,7 +216,7 @@ static void chip_write(struct pic_chip *c, bool odd, u8 value)
 	else if (odd && c->icw)
 		chip_write_icw(c, value);
 	else if (odd)
-		c->imr = value;
+		WRITE_ONCE(c->imr, value);
 	else if (value & OCW3)
 		chip_write_ocw3(c, value);
 	else
@@ -227,7 +228,7 @@ static u8 chip_poll(struct pic_chip *c)
 {
 	int request = chip_request(c);
 
-	c->poll = false;
+	WRITE_ONCE(c->poll, false);
 	if (request < 0)
 		return SPURIOUS_INPUT;
 	chip_ack(c, (unsigned)request);
@@ -242,9 +243,9 @@ static void pic_write_reg(struct pic *pic, unsigned chip, unsigned reg, u8 value
 	spin_unlock(&pic->lock);
 }
 
-static u8 pic_read_reg(struct pic *pic, unsigned chip, unsigned reg)
+static __attribute__((noinline)) u8 pic_read_locked(struct pic *pic, struct pic_chip *c,
+						    unsigned reg)
 {
-	struct pic_chip *c = &pic->chip[chip];
 	u8 value;
 
 	spin_lock(&pic->lock);
@@ -258,6 +259,16 @@ static u8 pic_read_reg(struct pic *pic, unsigned chip, unsigned reg)
 	}
 	spin_unlock(&pic->lock);
 	return value;
+}
+
+/* One byte needs no lock to be read, but for a poll, which changes things. */
+static force_inline u8 pic_read_reg(struct pic *pic, unsigned chip, unsigned reg)
+{
+	struct pic_chip *c = &pic->chip[chip];
+
+	if (likely((reg & 1) && !READ_ONCE(c->poll)))
+		return READ_ONCE(c->imr);
+	return pic_read_locked(pic, c, reg);
 }
 
 static u8 master_read(void *dev, unsigned reg)

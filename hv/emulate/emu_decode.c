@@ -344,12 +344,20 @@ static enum emu_op choose_op(const ZydisDecodedInstruction *z)
 	return z->mnemonic == ZYDIS_MNEMONIC_MOVSD ? EMU_OP_SSE_MOV : EMU_OP_NONE;
 }
 
-/* What the short way in emulate.c can do. */
-static bool is_simple(const struct emu_insn *insn)
+static bool uses_rsp(const struct emu_insn *insn)
+{
+	return insn->base == REG_RSP || insn->dst.reg == REG_RSP || insn->src.reg == REG_RSP;
+}
+
+/* What mmio_move() can do. */
+static bool is_simple(const struct decoded *d, const struct emu_insn *insn)
 {
 	u8 dst = insn->dst.kind, src = insn->src.kind;
 
 	if (insn->op != EMU_OP_MOV && insn->op != EMU_OP_MOVZX)
+		return false;
+	if (d->insn.machine_mode != ZYDIS_MACHINE_MODE_LONG_64 || insn->seg >= EMU_SEG_FS ||
+	    uses_rsp(insn))
 		return false;
 	if (dst == EMU_KIND_MEM)
 		return src == EMU_KIND_REG || src == EMU_KIND_IMM;
@@ -368,7 +376,7 @@ static void set_flags(const struct decoded *d, struct emu_insn *insn)
 		insn->flags |= EMU_INSN_LOCK;
 	if (!is_stack(insn->op))
 		insn->flags |= EMU_INSN_ONE_MEM;
-	if (is_simple(insn))
+	if (is_simple(d, insn))
 		insn->flags |= EMU_INSN_SIMPLE;
 	if (must_be_aligned(d->insn.mnemonic))
 		insn->flags |= EMU_INSN_ALIGNED;

@@ -106,8 +106,10 @@ enum emu_seg {
 #define EMU_INSN_REPNE	 0x04u /* F2: for CMPS and SCAS */
 #define EMU_INSN_ONE_MEM 0x08u /* accesses memory in one place only, its memory operand */
 #define EMU_INSN_ALIGNED 0x10u /* a 16-byte operand must be aligned (MOVAPS and its like) */
-#define EMU_INSN_SIMPLE	 0x40u /* MOV or MOVZX of memory and a register or immediate */
-#define EMU_INSN_REL	 0x20u /* imm is relative to the next instruction */
+/* MOV or MOVZX of memory and a register or immediate, in 64-bit code, of a flat segment, without
+ * RSP. */
+#define EMU_INSN_SIMPLE 0x40u
+#define EMU_INSN_REL	0x20u /* imm is relative to the next instruction */
 
 /* Values of base and index beside enum guest_reg. */
 #define EMU_BASE_RIP 0xfe

@@ -81,8 +81,6 @@ enum emu_result emu_decode(struct emu_ctx *ctx, struct emu_insn *insn) __must_ch
 /* #UD, #GP(0) and the like: fills in ctx->fault. */
 enum emu_result emu_fault(struct emu_ctx *ctx, enum guest_vector vector) __must_check;
 const struct emu_segment *emu_segment(struct emu_ctx *ctx, enum emu_seg seg);
-/* EMU_DONE, EMU_AGAIN or EMU_UNHANDLED for what ops->read() or write() has returned. */
-enum emu_result emu_access_result(struct emu_ctx *ctx, int ret) __must_check;
 /* Checks and translates `size` bytes at seg:ea. access: 0, GVA_WRITE, EMU_ALIGN_16. */
 enum emu_result emu_mem_open(struct emu_ctx *ctx, enum emu_seg seg, u64 ea, unsigned size,
 			     unsigned access, struct emu_mem *mem) __must_check;

@@ -124,7 +124,7 @@ static unsigned next_part(const struct emu_mem *mem, unsigned done, gpa_t *gpa)
 	return part;
 }
 
-enum emu_result emu_access_result(struct emu_ctx *ctx, int ret)
+static enum emu_result access_result(struct emu_ctx *ctx, int ret)
 {
 	if (ret == 0)
 		return EMU_DONE;
@@ -139,7 +139,7 @@ enum emu_result emu_mem_read(struct emu_ctx *ctx, const struct emu_mem *mem, voi
 
 	for (done = 0; done < mem->size && ret == EMU_DONE; done += part) {
 		part = next_part(mem, done, &gpa);
-		ret = emu_access_result(ctx, ctx->ops->read(ctx, gpa, (u8 *)buf + done, part));
+		ret = access_result(ctx, ctx->ops->read(ctx, gpa, (u8 *)buf + done, part));
 	}
 	return ret;
 }
@@ -152,8 +152,7 @@ enum emu_result emu_mem_write(struct emu_ctx *ctx, const struct emu_mem *mem, co
 
 	for (done = 0; done < mem->size && ret == EMU_DONE; done += part) {
 		part = next_part(mem, done, &gpa);
-		ret = emu_access_result(ctx,
-					ctx->ops->write(ctx, gpa, (const u8 *)buf + done, part));
+		ret = access_result(ctx, ctx->ops->write(ctx, gpa, (const u8 *)buf + done, part));
 	}
 	return ret;
 }
@@ -174,5 +173,5 @@ enum emu_result emu_mem_cas(struct emu_ctx *ctx, const struct emu_mem *mem, cons
 		*retry = true;
 		return EMU_DONE;
 	}
-	return emu_access_result(ctx, ret);
+	return access_result(ctx, ret);
 }

@@ -1,8 +1,7 @@
 /* Running one instruction: the decode cache, the table of instructions, and what ends them. */
 #include "hv/emulate/emu_internal.h"
 
-_Static_assert((EMU_CACHE_SIZE & (EMU_CACHE_SIZE - 1)) == 0 && EMU_CACHE_SIZE <= 256,
-	       "the cache is indexed by a few bits of a hash");
+_Static_assert(EMU_MAX_BYTES < 16, "the cache has the mode in the sixteenth byte");
 _Static_assert(EMU_REP_MAX >= 1, "a REP makes progress");
 _Static_assert(EMU_CAS_TRIES >= 1, "a locked operation is tried");
 _Static_assert(EMU_MAX_BYTES < sizeof(((struct emu_ctx *)0)->bytes), "bytes fit the words");
@@ -76,30 +75,22 @@ static const emu_exec_fn exec_table[EMU_OP_COUNT] = {
 	[EMU_OP_CLTS] = exec_unsupported,
 };
 
-static inline struct emu_cache_entry *cache_slot(struct emu_cache *cache, u64 rip)
-{
-	/* Multiplicative hashing; any odd constant without structure will do. */
-	return &cache->entry[(rip * 0x9e3779b97f4a7c15ull >> 56) & (EMU_CACHE_SIZE - 1)];
-}
-
 /* The bytes past ctx->count are zeroes, which may match: hence the test of the length. */
 static inline bool cache_hit(const struct emu_ctx *ctx, const struct emu_cache_entry *e)
 {
-	u64 differ = ((ctx->word[0] ^ e->bytes[0]) & e->mask[0]) |
-		     ((ctx->word[1] ^ e->bytes[1]) & e->mask[1]);
-
-	return differ == 0 && e->mode == ctx->mode && e->insn.len <= ctx->count;
+	return e->insn.len && e->insn.len <= ctx->count &&
+	       emu_cache_fits(e, ctx->word[0], ctx->word[1], ctx->mode);
 }
 
 static void cache_fill(const struct emu_ctx *ctx, struct emu_cache_entry *e)
 {
 	unsigned low = MIN(e->insn.len, 8), high = e->insn.len - low;
+	u64 mode_mask = 0xffull << EMU_CACHE_MODE_SHIFT;
 
 	e->mask[0] = emu_size_mask(low);
-	e->mask[1] = high ? emu_size_mask(high) : 0;
+	e->mask[1] = (high ? emu_size_mask(high) : 0) | mode_mask;
 	e->bytes[0] = ctx->word[0];
-	e->bytes[1] = ctx->word[1];
-	e->mode = ctx->mode;
+	e->bytes[1] = (ctx->word[1] & ~mode_mask) | (u64)ctx->mode << EMU_CACHE_MODE_SHIFT;
 }
 
 static enum emu_result decode_cached(struct emu_ctx *ctx, struct emu_cache_entry *e)
@@ -107,10 +98,11 @@ static enum emu_result decode_cached(struct emu_ctx *ctx, struct emu_cache_entry
 	enum emu_result ret;
 
 	ctx->cache->misses++;
-	e->mode = 0;
 	ret = emu_decode(ctx, &e->insn);
 	if (ret == EMU_DONE)
 		cache_fill(ctx, e);
+	else
+		*e = (struct emu_cache_entry){ 0 };
 	return ret;
 }
 
@@ -143,47 +135,6 @@ static enum emu_result run_decoded(struct emu_ctx *ctx, const struct emu_insn *i
 	return ret;
 }
 
-/* Whether the operand needs no segment and no walk: 64-bit code, flat, and where the hint says. */
-static inline bool hint_suffices(const struct emu_ctx *ctx, const struct emu_insn *insn, bool load,
-				 unsigned size)
-{
-	u64 linear = emu_effective_address(ctx, insn), offset = linear & (PAGE_SIZE - 1);
-
-	return ctx->mode == EMU_MODE_64 && insn->seg < EMU_SEG_FS && !ctx->align_check &&
-	       ctx->hint_valid && (load || ctx->hint_write) &&
-	       ((ctx->hint_gpa.v ^ linear) & (PAGE_SIZE - 1)) == 0 && offset + size <= PAGE_SIZE;
-}
-
-/*
- * The short way for what nearly all accesses of devices are: a MOV whose address the exit has told.
- * It does what run_decoded() would, in a fifth of the instructions.
- */
-static inline enum emu_result run_simple(struct emu_ctx *ctx, const struct emu_insn *insn)
-{
-	bool load = insn->src.kind == EMU_KIND_MEM;
-	unsigned size = load ? insn->src.size : insn->dst.size;
-	u64 value;
-	int ret;
-
-	ctx->next_rip = following_rip(ctx, insn);
-	if (unlikely(!hint_suffices(ctx, insn, load, size)))
-		return run_decoded(ctx, insn);
-	if (load) {
-		value = 0;
-		ret = ctx->ops->read(ctx, ctx->hint_gpa, &value, size);
-	} else {
-		value = insn->src.kind == EMU_KIND_IMM ? insn->imm : ctx->regs->r[insn->src.reg];
-		ret = ctx->ops->write(ctx, ctx->hint_gpa, &value, size);
-	}
-	if (unlikely(ret != 0))
-		return emu_access_result(ctx, ret);
-	if (load)
-		emu_reg_write(ctx, insn->dst.reg, insn->dst.size, value);
-	ctx->rip = ctx->next_rip;
-	ctx->rflags &= ~FLAG_RF;
-	return EMU_DONE;
-}
-
 static enum emu_result run_uncached(struct emu_ctx *ctx)
 {
 	struct emu_insn insn;
@@ -201,14 +152,12 @@ enum emu_result emu_run(struct emu_ctx *ctx)
 		ctx->count = EMU_MAX_BYTES;
 	if (unlikely(!ctx->cache))
 		return run_uncached(ctx);
-	e = cache_slot(ctx->cache, ctx->rip);
+	e = emu_cache_slot(ctx->cache, ctx->rip);
 	if (unlikely(!cache_hit(ctx, e))) {
 		ret = decode_cached(ctx, e);
 		if (ret != EMU_DONE)
 			return ret;
 	}
-	if (likely(e->insn.flags & EMU_INSN_SIMPLE))
-		return run_simple(ctx, &e->insn);
 	return run_decoded(ctx, &e->insn);
 }
 
@@ -221,7 +170,7 @@ enum emu_result emu_inspect(struct emu_ctx *ctx, struct emu_insn *insn)
 		ctx->count = EMU_MAX_BYTES;
 	if (unlikely(!ctx->cache))
 		return emu_decode(ctx, insn);
-	e = cache_slot(ctx->cache, ctx->rip);
+	e = emu_cache_slot(ctx->cache, ctx->rip);
 	if (unlikely(!cache_hit(ctx, e))) {
 		ret = decode_cached(ctx, e);
 		if (ret != EMU_DONE)

@@ -10,14 +10,14 @@
 #ifndef NEAP_HV_EMULATE_EMULATE_H
 #define NEAP_HV_EMULATE_EMULATE_H
 
+#include "hv/emulate/emu_cache.h"
 #include "hv/emulate/emu_insn.h"
 #include "hv/gva.h"
 #include "hv/regs.h"
 
-#define EMU_MAX_BYTES  15 /* of an instruction */
-#define EMU_REP_MAX    64 /* iterations of a REP in one call */
-#define EMU_CAS_TRIES  16 /* of a locked read-modify-write whose memory keeps changing */
-#define EMU_CACHE_SIZE 64 /* decoded instructions kept per vCPU; a power of two */
+#define EMU_MAX_BYTES 15 /* of an instruction */
+#define EMU_REP_MAX   64 /* iterations of a REP in one call */
+#define EMU_CAS_TRIES 16 /* of a locked read-modify-write whose memory keeps changing */
 
 enum emu_result {
 	EMU_DONE,      /* executed; rip is on the next instruction */
@@ -73,21 +73,6 @@ struct emu_ops {
 	/* The XMM registers, 0 to 15, which are live in the processor. */
 	void (*xmm_read)(struct emu_ctx *ctx, unsigned reg, u8 value[16]);
 	void (*xmm_write)(struct emu_ctx *ctx, unsigned reg, const u8 value[16]);
-};
-
-/*
- * Decoded instructions by their bytes. Owned by one vCPU and used by it only: no lock. All zero is
- * empty; it needs no flushing, since each hit compares all of the instruction's bytes.
- */
-struct emu_cache_entry {
-	u64 bytes[2], mask[2]; /* mask: all ones over the instruction's length */
-	struct emu_insn insn;
-	u8 mode; /* 0: empty */
-};
-
-struct emu_cache {
-	struct emu_cache_entry entry[EMU_CACHE_SIZE];
-	u64 misses; /* instructions decoded, for the monitor */
 };
 
 struct emu_ctx {

@@ -13,6 +13,8 @@ import neap  # noqa: E402
 # What a test runs on unless it says otherwise: VMX on one processor, whose time is counted in
 # instructions; SVM on four, which run truly in parallel. A test's own options win.
 TARGETS = {"bochs": {"target": "bochs"}, "qemu": {"target": "qemu", "smp": 4}}
+# Without any of these QEMU loads Neap itself, the quickest way.
+WAYS_TO_BOOT = ("boot", "firmware", "machine", "net", "efi_loader")
 
 
 def pytest_generate_tests(metafunc):
@@ -36,6 +38,8 @@ def boot_target(request):
             options["cpu"] = bochs_cpu
         if options["target"] == "qemu":
             options["cmdline"] = f"{options.get('cmdline', '')} linger=0".strip()
+            if not any(way in options for way in WAYS_TO_BOOT):
+                options["boot"] = "kernel"
         return options
     return complete
 

@@ -34,6 +34,7 @@ def check(run, skipped):
 
 
 @pytest.mark.slow(30)
+@pytest.mark.target("bochs")
 @pytest.mark.parametrize("cpu, skipped", [
     ("corei7_skylake_x", BOCHS_VMX),
     ("corei5_arrandale_m520", BOCHS_VMX | NO_XSAVE),
@@ -44,16 +45,10 @@ def test_bochs(run_guests, cpu, skipped):
     check(run_guests(vm("conform", "conform.elf", cmdline="conform.elf bochs"), cpu=cpu), skipped)
 
 
-@pytest.mark.slow(20)
-def test_qemu(run_guests):
+@pytest.mark.target("qemu")
+@pytest.mark.parametrize("smp", [1, 4])
+def test_qemu(run_guests, smp):
     """QEMU's processor tells no lengths of instructions: Neap decodes them."""
-    run = run_guests(vm("conform", "conform.elf"), target="qemu")
+    run = run_guests(vm("conform", "conform.elf"), smp=smp)
     run.find("^neap: svm: instruction lengths by decoding")
     check(run, QEMU)
-
-
-def test_second_processor(run_guests):
-    """What is not in the first processor's state alone: its vCPU is on the second one."""
-    run = run_guests(vm("other", "hello.elf"), vm("conform", "conform.elf", cmdline="conform.elf bochs"),
-                     smp=2, timeout=300.0, until=r"^neap: vm conform: .*, status \d+")
-    run.find(r"^conform: (\d+) checks, 0 failed$")

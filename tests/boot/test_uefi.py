@@ -33,10 +33,10 @@ def test_stick(run_guests, machine, memory):
                      until=DONE, **UEFI)
     run.expect_status(OFF)
     assert said(run)[1:] == [
-        said(run)[1], "/boot/cmdline: N bytes", "command line: a b=c",
+        said(run)[1], "/boot/cmdline: N bytes", "command line: a b=c linger=0",
         "/boot/modules/manifest: N bytes", "/boot/modules/hello.elf: N bytes"]
     assert re.fullmatch(r"hypervisor: \d+ KiB at 0x200000", said(run)[1])
-    run.find("^neap: loader: neap.efi, command line: a b=c$")
+    run.find("^neap: loader: neap.efi, command line: a b=c linger=0$")
     run.find("^neap: smp: 4 of 4 processors run$")
     assert run.end_of("hello") == (ENDED, 1)
     assert run.guest_text().count('command line: "hello.elf from a stick"') == 1

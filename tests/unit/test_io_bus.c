@@ -151,14 +151,34 @@ static void test_unclaimed_and_crossing(void **state __unused)
 	assert_int_equal(io_bus_read(&bus, ~0ull, 2), 0xffff);
 }
 
+/* The end of what is found without a search; a range on both sides of it. */
+static void test_low_addresses(void **state __unused)
+{
+	static struct ram ram, other;
+	struct io_bus bus = { 0 };
+	u64 edge = IO_BUS_LOW;
+
+	assert_null(io_bus_find(&bus, 0));
+	assert_null(io_bus_find(&bus, edge - 1));
+	assert_int_equal(io_bus_add(&bus, edge - 2, 4, &ram_ops, &ram, "edge"), 0);
+	assert_int_equal(io_bus_add(&bus, 0, 1, &ram_ops, &other, "first"), 0);
+	assert_ptr_equal(io_bus_find(&bus, 0)->dev, &other);
+	assert_null(io_bus_find(&bus, 1));
+	assert_null(io_bus_find(&bus, edge - 3));
+	for (u64 a = edge - 2; a < edge + 2; a++)
+		assert_ptr_equal(io_bus_find(&bus, a)->dev, &ram);
+	assert_null(io_bus_find(&bus, edge + 2));
+	io_bus_write(&bus, edge - 1, 2, 0xabcd);
+	assert_memory_equal(ram.byte + 1, "\xcd\xab", 2);
+	assert_int_equal(io_bus_read(&bus, edge, 1), 0xab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_add_refuses),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_find_all),
-		cmocka_unit_test(test_access),
-		cmocka_unit_test(test_unclaimed_and_crossing),
+		cmocka_unit_test(test_low_addresses), cmocka_unit_test(test_add_refuses),
+		cmocka_unit_test(test_full),	      cmocka_unit_test(test_find_all),
+		cmocka_unit_test(test_access),	      cmocka_unit_test(test_unclaimed_and_crossing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

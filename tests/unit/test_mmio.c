@@ -33,6 +33,7 @@ static _Alignas(8) u8 ram[RAM_SIZE];
 static u8 injected;
 static u32 error_code;
 static u64 cr2, new_rip;
+static bool executed;
 static unsigned finds, kills;
 static bool restless; /* page tables change under every walk */
 

@@ -20,12 +20,7 @@
 	.globl svm_enter
 	.align 16
 svm_enter:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_preserved
 	pushq	%rdi
 	pushq	%rsi
 .Lresume_all:
@@ -57,30 +52,9 @@ svm_enter:
 	cli
 	stgi
 	call	svm_exit_handle
-	movq	8(%rsp), %rdi
-.Lcheck:
-	cmpl	$0, VCPU_OFF_PENDING(%rdi)
-	jne	.Lpending
-	cmpl	$1, %eax
-	je	.Lresume
-	ja	.Lresume_all
-	jmp	.Lleave
-.Lpending:
-	testl	%eax, %eax
-	jz	.Lleave
-	call	svm_exit_pending
-	movq	8(%rsp), %rdi
-	testl	%eax, %eax
-	jnz	.Lcheck
-.Lleave:
-	fill_return_stack
+	go_on	8, svm_exit_pending
 	addq	$16, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+	pop_preserved
 	ret
 
 /*

@@ -15,32 +15,25 @@ void svm_write_event(struct vmcb *vmcb, u32 vector, u32 type, bool has_error, u3
 void svm_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 {
 	struct svm_vcpu *x = svm_of(v);
+	struct exception e = { vector, has_error, error };
 	u32 first = x->vectoring;
 
 	if (unlikely(x->stepping))
 		svm_step_end(v);
 	x->vectoring = 0;
-	if ((first & EVENT_VALID) && (first >> EVENT_TYPE_SHIFT & 7) == EVENT_EXCEPTION) {
-		if ((first & 0xff) == VEC_DF) {
-			vm_kill(v, "triple fault: exception %u while a double fault was delivered",
-				vector);
-			return;
-		}
-		if (exception_makes_double_fault(first & 0xff, vector)) {
-			vector = VEC_DF;
-			has_error = true;
-			error = 0;
-		}
+	if (!exception_merge(first, &e)) {
+		vm_kill(v, "triple fault: exception %u while a double fault was delivered", vector);
+		return;
 	}
 	/* Real mode pushes no error codes. */
 	if (!(x->vmcb->save.cr0 & CR0_PE))
-		has_error = false;
+		e.has_error = false;
 	/* Faults set RF in the image that is pushed (APM vol. 2 13.1.3.2). */
-	if (vector != VEC_DB)
+	if (e.vector != VEC_DB)
 		x->vmcb->save.rflags |= RFLAGS_RF;
 	/* An instruction that is given up has no shadow behind it. */
 	x->vmcb->interrupt_shadow &= ~VMCB_SHADOW;
-	svm_write_event(x->vmcb, vector, EVENT_EXCEPTION, has_error, has_error ? error : 0);
+	svm_write_event(x->vmcb, e.vector, EVENT_EXCEPTION, e.has_error, e.has_error ? e.error : 0);
 }
 
 void svm_save_vectoring(struct vcpu *v)

@@ -22,10 +22,14 @@
 #define REASONS	       (CODE_DIRECT + 3)
 _Static_assert(REASONS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
-#define IO_IN		  BIT(0)
-#define IO_STRING	  BIT(2)
-#define IO_SIZE(i)	  ((unsigned)((i) >> 4) & 7)
-#define IO_PORT(i)	  ((u16)((i) >> 16))
+#define IO_IN	      BIT(0)
+#define IO_STRING     BIT(2)
+#define IO_SIZE(i)    ((unsigned)((i) >> 4) & 7)
+#define IO_PORT_SHIFT 16
+#define IO_PORT(i)    ((u16)((i) >> IO_PORT_SHIFT))
+#define IO_WIDE	      (BIT(5) | BIT(6)) /* two bytes, four bytes */
+/* Set in all but accesses of one byte below IO_BUS_LOW; bits 31:16 are the port (figure 15-2). */
+#define IO_OTHER	  (~(IO_BUS_LOW - 1ull) << IO_PORT_SHIFT | IO_STRING | IO_WIDE)
 #define NPF_WRITE	  BIT(1)
 #define CPUID_LEAF_XSTATE 0xdu
 #define NPF_RSV		  BIT(3)
@@ -151,14 +155,9 @@ static enum run_next exit_skip(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-/* EXITINFO2 is the RIP behind the instruction, with or without the saving of next RIPs (15.10.2).
- */
-static enum run_next exit_io(struct vcpu *v)
+static __attribute__((noinline)) enum run_next other_io(struct vcpu *v, u64 info)
 {
-	const struct vmcb *vmcb = svm_of(v)->vmcb;
-	u64 info = vmcb->exit_info1;
-
-	if (unlikely(info & IO_STRING)) {
+	if (info & IO_STRING) {
 		mmio_emulate(v, &(struct mmio_hint){ .io_size = (u8)IO_SIZE(info) });
 		return RUN_RESUME_ALL;
 	}
@@ -166,6 +165,23 @@ static enum run_next exit_io(struct vcpu *v)
 		exit_port_in(v, IO_PORT(info), IO_SIZE(info));
 	else
 		exit_port_out(v, IO_PORT(info), IO_SIZE(info));
+	svm_skip_to(v, svm_of(v)->vmcb->exit_info2);
+	return RUN_RESUME;
+}
+
+/* EXITINFO2 is the RIP behind the instruction, with or without the saving of next RIPs (15.10.2).
+ */
+static enum run_next exit_io(struct vcpu *v)
+{
+	const struct vmcb *vmcb = svm_of(v)->vmcb;
+	u64 info = vmcb->exit_info1;
+
+	if (unlikely(info & IO_OTHER))
+		return other_io(v, info);
+	if (info & IO_IN)
+		exit_low_port_in(v, info >> IO_PORT_SHIFT);
+	else
+		exit_low_port_out(v, info >> IO_PORT_SHIFT);
 	svm_skip_to(v, vmcb->exit_info2);
 	return RUN_RESUME;
 }
@@ -197,33 +213,80 @@ static enum run_next exit_msr(struct vcpu *v)
 	return RUN_RESUME;
 }
 
+static u8 given_bytes(const struct vmcb *vmcb)
+{
+	return svm_caps.decode_assists ? vmcb->insn_count & 0xf : 0;
+}
+
+/* 16 readable bytes, 15 of them the instruction's and what follows it; NULL: not at hand. */
+static force_inline const u8 *code_at_rip(const struct vcpu *v, u64 mode)
+{
+	const struct vmcb *vmcb = svm_of(v)->vmcb;
+
+	_Static_assert(offsetof(struct vmcb, insn) + 16 <= sizeof(struct vmcb), "readable");
+	if (given_bytes(vmcb) == sizeof(vmcb->insn))
+		return vmcb->insn;
+	return fetch_cache_code(v->fetch_cache, v->rip, vmcb->save.cr3, mode, 16);
+}
+
+/* The access itself went to gpa: the short way, if the instruction is one for it. */
+static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
+{
+	u64 mode = svm_fetch_mode(&svm_of(v)->vmcb->save);
+	unsigned length = 0;
+	const u8 *code;
+
+	if (unlikely(!fetch_mode_is_kernel(mode)))
+		return false;
+	code = code_at_rip(v, mode);
+	if (likely(code))
+		length = mmio_move(v, code, gpa, write);
+	if (unlikely(!length))
+		return false;
+	svm_skip_to(v, v->rip + length);
+	return true;
+}
+
+static __attribute__((noinline)) void emulate(struct vcpu *v)
+{
+	const struct vmcb *vmcb = svm_of(v)->vmcb;
+	u64 info = vmcb->exit_info1;
+
+	mmio_emulate(v, &(struct mmio_hint){ .valid = info & NPF_FINAL,
+					     .write = info & NPF_WRITE,
+					     .gpa = GPA(vmcb->exit_info2),
+					     .insn = vmcb->insn,
+					     .insn_count = given_bytes(vmcb) });
+}
+
+static __attribute__((noinline)) enum run_next kill_by_npf(struct vcpu *v)
+{
+	gpa_t gpa = GPA(svm_of(v)->vmcb->exit_info2);
+	unsigned level;
+	u64 entry;
+
+	if (!(svm_of(v)->vmcb->exit_info1 & NPF_RSV)) {
+		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
+			gpa.v);
+		return RUN_LEAVE;
+	}
+	entry = ptab_lookup(&v->vm->tdp, gpa.v, &level);
+	vm_kill(v, "reserved bits in the nested page tables at 0x%lx: level-%u entry 0x%lx", gpa.v,
+		level, entry);
+	return RUN_LEAVE;
+}
+
 static enum run_next exit_npf(struct vcpu *v)
 {
 	const struct svm_vcpu *x = svm_of(v);
 	const struct vmcb *vmcb = x->vmcb;
 	u64 info = vmcb->exit_info1;
-	struct mmio_hint hint = { .gpa = GPA(vmcb->exit_info2) };
 
-	if (unlikely(info & NPF_RSV)) {
-		unsigned level;
-		u64 entry = ptab_lookup(&v->vm->tdp, hint.gpa.v, &level);
-
-		vm_kill(v, "reserved bits in the nested page tables at 0x%lx: level-%u entry 0x%lx",
-			hint.gpa.v, level, entry);
-		return RUN_LEAVE;
-	}
-	if (unlikely(x->vectoring)) {
-		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
-			hint.gpa.v);
-		return RUN_LEAVE;
-	}
-	hint.valid = info & NPF_FINAL;
-	hint.write = info & NPF_WRITE;
-	if (svm_caps.decode_assists) {
-		hint.insn = vmcb->insn;
-		hint.insn_count = MIN(vmcb->insn_count & 0xfu, (u8)sizeof(vmcb->insn));
-	}
-	mmio_emulate(v, &hint);
+	if (unlikely((info & NPF_RSV) || x->vectoring))
+		return kill_by_npf(v);
+	if (unlikely(!(info & NPF_FINAL) ||
+		     !emulate_move(v, GPA(vmcb->exit_info2), info & NPF_WRITE)))
+		emulate(v);
 	svm_agree_on_tpr(v);
 	return RUN_RESUME_ALL;
 }

@@ -10,11 +10,9 @@
 #include "arch/x86/svm/svm_vcpu.h"
 #include "hv/mmio.h"
 
-#define ATTR_L	   BIT(9)
 #define REX_FIRST  0x40u
 #define REX_LAST   0x4fu
 #define REX_B	   1u
-#define LOOKED_AT  4u /* bytes */
 #define OPCODE_CR  0x220fu
 #define CR_LENGTH  3
 #define EXIT_MSR   0x7cu
@@ -35,55 +33,40 @@ static const struct {
 	[0x89 - EXIT_FIRST] = { 0x090f, 0xffff, 2 },	 /* WBINVD */
 };
 
-static bool in_64bit_code(const struct vmcb_save *s)
-{
-	return (s->efer & EFER_LMA) && (s->cs.attrib & ATTR_L);
-}
-
-void svm_retire(struct vcpu *v, u64 next)
+/* SVM has no field for a pending single-step trap: it is injected here. */
+void svm_step_trap(struct vcpu *v)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;
 
-	/* Outside of 64-bit code RIP has 32 bits. */
-	if (unlikely((next ^ vmcb->save.rip) >> 32) && !in_64bit_code(&vmcb->save))
-		next = (u32)next;
-	if (unlikely(svm_of(v)->stepping))
+	if (svm_of(v)->stepping)
 		svm_step_end(v);
-	vmcb->save.rip = next;
-	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
-	/* SVM has no field for a pending single-step trap: it is injected here. */
-	if (unlikely(vmcb->save.rflags & RFLAGS_TF)) {
-		vmcb->save.dr6 |= DR6_BS;
-		vmcb_dirty(vmcb, CLEAN_DR);
-		svm_inject_exception(v, VEC_DB, false, 0);
-	}
+	if (!(vmcb->save.rflags & RFLAGS_TF))
+		return;
+	vmcb->save.dr6 |= DR6_BS;
+	vmcb_dirty(vmcb, CLEAN_DR);
+	svm_inject_exception(v, VEC_DB, false, 0);
 }
 
-void svm_skip_to(struct vcpu *v, u64 next)
+u64 svm_wrap_rip(const struct vcpu *v, u64 rip)
 {
-	svm_of(v)->vmcb->save.rflags &= ~RFLAGS_RF;
-	svm_retire(v, next);
+	return fetch_mode_is_64bit(svm_fetch_mode(&svm_of(v)->vmcb->save)) ? rip : (u32)rip;
+}
 }
 
 /* The next four bytes at RIP in 64-bit code, if they are in the page fetched from last; else 0. */
-static u32 peek(const struct vcpu *v)
+static force_inline u32 peek(const struct vcpu *v)
 {
 	const struct vmcb_save *s = &svm_of(v)->vmcb->save;
-	const struct gva_mode mode = { .cr0 = s->cr0,
-				       .cr3 = s->cr3,
-				       .cr4 = s->cr4,
-				       .efer = s->efer & ~EFER_SVME,
-				       .cpl = s->cpl };
-	u64 offset = s->rip & (PAGE_SIZE - 1);
-	const u8 *page;
+	u64 mode = svm_fetch_mode(s);
+	const u8 *code;
 	u32 bytes;
 
-	if (!in_64bit_code(s) || offset > PAGE_SIZE - LOOKED_AT)
+	if (unlikely(!fetch_mode_is_64bit(mode)))
 		return 0;
-	page = fetch_cache_find(&v->fetch_cache[fetch_cache_index(s->rip)], &mode, s->rip);
-	if (!page)
+	code = fetch_cache_code(v->fetch_cache, s->rip, s->cr3, mode, sizeof(bytes));
+	if (unlikely(!code))
 		return 0;
-	memcpy(&bytes, page + offset, sizeof(bytes));
+	memcpy(&bytes, code, sizeof(bytes));
 	return bytes;
 }
 

@@ -100,15 +100,41 @@ void svm_report_invalid(struct vcpu *vcpu);
 /* --- svm_skip.c --- */
 /* The same for processors that do not save the next RIP: decodes the instruction. */
 void svm_skip_decoded(struct vcpu *vcpu);
-/* RIP becomes `next`, past the instruction that exited: ends interrupt shadows and RF, lets a step
- * trap. */
-void svm_skip_to(struct vcpu *vcpu, u64 next);
-/* The same, but RFLAGS is as the instruction leaves it. */
-void svm_retire(struct vcpu *vcpu, u64 next);
+/* An instruction was executed for the guest with TF set, by the guest or to step over it. */
+void svm_step_trap(struct vcpu *vcpu);
+/* Outside of 64-bit code RIP has 32 bits. */
+u64 svm_wrap_rip(const struct vcpu *vcpu, u64 rip);
+
+/* RIP becomes `next`, behind what was executed: ends interrupt shadows, lets a step trap. RFLAGS is
+ * as the instruction leaves it. */
+static inline void svm_retire(struct vcpu *vcpu, u64 next)
+{
+	struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+	if (unlikely((next ^ vmcb->save.rip) >> 32))
+		next = svm_wrap_rip(vcpu, next);
+	vmcb->save.rip = next;
+	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
+	if (unlikely(vmcb->save.rflags & RFLAGS_TF))
+		svm_step_trap(vcpu);
+}
+
+/* The same for an instruction that changes no flag but RF. */
+static inline void svm_skip_to(struct vcpu *vcpu, u64 next)
+{
+	svm_of(vcpu)->vmcb->save.rflags &= ~(u64)RFLAGS_RF;
+	svm_retire(vcpu, next);
+}
 
 /* The register that the MOV to a control register at RIP reads, and its length; or -EFAULT: a fault
  * was injected, -EINVAL: it is no such instruction. */
 int svm_decode_mov_to_cr(struct vcpu *vcpu, unsigned *length) __must_check;
+
+/* How the guest fetches its code: for the vCPU's fetch caches. CS.L has the place of FETCH_CS_L. */
+static force_inline u64 svm_fetch_mode(const struct vmcb_save *s)
+{
+	return fetch_mode(s->cr0, s->cr4, s->efer, s->cs.attrib & FETCH_CS_L, s->cpl);
+}
 
 /* Moves RIP past the instruction that exited. */
 static inline void svm_skip_instruction(struct vcpu *vcpu)

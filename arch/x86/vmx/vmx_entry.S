@@ -21,12 +21,7 @@
 	.globl vmx_enter, vmx_exit_entry
 	.align 16
 vmx_enter:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_preserved
 	pushq	%rdi
 	movl	$HOST_RSP, %eax
 	vmwrite	%rsp, %rax
@@ -57,32 +52,11 @@ vmx_exit_entry:
 	store_all
 	popq	VCPU_OFF_RDI(%rdi)
 	call	vmx_exit_handle
-	movq	(%rsp), %rdi
-.Lcheck:
-	cmpl	$0, VCPU_OFF_PENDING(%rdi)
-	jne	.Lpending
-	cmpl	$1, %eax
-	je	.Lresume
-	ja	.Lresume_all
-	jmp	.Lleave
-.Lpending:
-	testl	%eax, %eax
-	jz	.Lleave
-	call	vmx_exit_pending
-	movq	(%rsp), %rdi
-	testl	%eax, %eax
-	jnz	.Lcheck
-.Lleave:
-	fill_return_stack
+	go_on	0, vmx_exit_pending
 	xorl	%eax, %eax
 .Lreturn:
 	addq	$8, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
+	pop_preserved
 	ret
 
 	.section .note.GNU-stack, "", @progbits

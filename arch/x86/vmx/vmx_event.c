@@ -29,28 +29,21 @@ static void write_event(u32 vector, u32 type, bool has_error, u32 error)
 void vmx_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
 {
 	struct vmx_vcpu *x = vmx_of(v);
+	struct exception e = { vector, has_error, error };
 	u32 first = x->vectoring;
 
 	x->vectoring = 0;
-	if ((first & INTR_VALID) && (first >> INTR_TYPE_SHIFT & 7) == TYPE_HARDWARE) {
-		if ((first & 0xff) == VEC_DF) {
-			vm_kill(v, "triple fault: exception %u while a double fault was delivered",
-				vector);
-			return;
-		}
-		if (exception_makes_double_fault(first & 0xff, vector)) {
-			vector = VEC_DF;
-			has_error = true;
-			error = 0;
-		}
+	if (!exception_merge(first, &e)) {
+		vm_kill(v, "triple fault: exception %u while a double fault was delivered", vector);
+		return;
 	}
 	/* Real mode pushes no error codes. */
 	if (!(vmcs_readn(VMCS_GUEST_CR0) & CR0_PE))
-		has_error = false;
+		e.has_error = false;
 	/* Faults set RF in the image that is pushed (SDM vol. 3 18.3.1.1). */
-	if (vector != VEC_DB)
+	if (e.vector != VEC_DB)
 		vmcs_writen(VMCS_GUEST_RFLAGS, vmcs_readn(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
-	write_event(vector, TYPE_HARDWARE, has_error, error);
+	write_event(e.vector, TYPE_HARDWARE, e.has_error, e.error);
 }
 
 void vmx_inject_int1(struct vcpu *v, u32 length)

@@ -20,14 +20,18 @@
 #define QUAL_IO_SIZE(q)	    (((unsigned)(q)&7) + 1)
 #define QUAL_IO_IN	    BIT(3)
 #define QUAL_IO_STRING	    BIT(4)
-#define QUAL_IO_PORT(q)	    ((u16)((q) >> 16))
-#define ACCESS_OFFSET(q)    ((u32)(q)&0xfff)
-#define ACCESS_TYPE(q)	    ((unsigned)((q) >> 12) & 0xf)
-#define APIC_PAGE	    0xfee00000ull
-#define EPT_QUAL_WRITE	    BIT(1)
-#define EPT_QUAL_LINEAR	    (BIT(7) | BIT(8)) /* address valid, and not a page walk's */
-#define EPT_QUAL_NMI	    BIT(12)
-#define DR6_QUAL_MASK	    0x600full
+#define QUAL_IO_PORT_SHIFT  16
+#define QUAL_IO_PORT(q)	    ((u16)((q) >> QUAL_IO_PORT_SHIFT))
+/* Set in all but accesses of one byte below IO_BUS_LOW; bits 31:16 are the port (SDM vol. 3 table
+ * 28-5). */
+#define QUAL_IO_OTHER	 (~(IO_BUS_LOW - 1ull) << QUAL_IO_PORT_SHIFT | QUAL_IO_STRING | 7)
+#define ACCESS_OFFSET(q) ((u32)(q)&0xfff)
+#define ACCESS_TYPE(q)	 ((unsigned)((q) >> 12) & 0xf)
+#define APIC_PAGE	 0xfee00000ull
+#define EPT_QUAL_WRITE	 BIT(1)
+#define EPT_QUAL_LINEAR	 (BIT(7) | BIT(8)) /* address valid, and not a page walk's */
+#define EPT_QUAL_NMI	 BIT(12)
+#define DR6_QUAL_MASK	 0x600full
 
 static enum run_next exit_external_interrupt(struct vcpu *v)
 {
@@ -153,11 +157,9 @@ static enum run_next exit_skip(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-static enum run_next exit_io(struct vcpu *v)
+static __attribute__((noinline)) enum run_next other_io(struct vcpu *v, u64 qual)
 {
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-
-	if (unlikely(qual & QUAL_IO_STRING)) {
+	if (qual & QUAL_IO_STRING) {
 		mmio_emulate(v, &(struct mmio_hint){ .io_size = (u8)QUAL_IO_SIZE(qual) });
 		return RUN_RESUME_ALL;
 	}
@@ -165,6 +167,20 @@ static enum run_next exit_io(struct vcpu *v)
 		exit_port_in(v, QUAL_IO_PORT(qual), QUAL_IO_SIZE(qual));
 	else
 		exit_port_out(v, QUAL_IO_PORT(qual), QUAL_IO_SIZE(qual));
+	vmx_skip_instruction(v);
+	return RUN_RESUME;
+}
+
+static enum run_next exit_io(struct vcpu *v)
+{
+	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+
+	if (unlikely(qual & QUAL_IO_OTHER))
+		return other_io(v, qual);
+	if (qual & QUAL_IO_IN)
+		exit_low_port_in(v, qual >> QUAL_IO_PORT_SHIFT);
+	else
+		exit_low_port_out(v, qual >> QUAL_IO_PORT_SHIFT);
 	vmx_skip_instruction(v);
 	return RUN_RESUME;
 }
@@ -211,18 +227,50 @@ static enum run_next exit_tpr_below(struct vcpu *v)
 	return RUN_RESUME;
 }
 
+/*
+ * The bits looked at are in the registers themselves as the guest has set them: VMX wants none of
+ * them otherwise (vmx_write_cr0(), vmx_write_cr4()).
+ */
+static force_inline u64 current_fetch_mode(void)
+{
+	return fetch_mode(vmcs_readn(VMCS_GUEST_CR0), vmcs_readn(VMCS_GUEST_CR4),
+			  vmcs_read64(VMCS_GUEST_EFER),
+			  vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L ? FETCH_CS_L : 0,
+			  vmcs_read32(VMCS_GUEST_SS_AR) >> 5 & 3);
+}
+
+/* The access itself went to gpa: the short way, if the instruction is one for it. */
+static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
+{
+	u64 mode = current_fetch_mode();
+	unsigned length = 0;
+	const u8 *code;
+
+	if (unlikely(!fetch_mode_is_kernel(mode)))
+		return false;
+	code = fetch_cache_code(v->fetch_cache, v->rip, vmcs_readn(VMCS_GUEST_CR3), mode, 16);
+	if (likely(code))
+		length = mmio_move(v, code, gpa, write);
+	if (unlikely(!length))
+		return false;
+	/* Exits of this kind save RF as a fault would push it (SDM vol. 3 28.3.3). */
+	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_skip_bytes(v, length) & ~(u64)RFLAGS_RF);
+	return true;
+}
+
 /* A linear access to the APIC page: the decoder finds out what was read or written. */
 static enum run_next exit_apic_access(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = GPA(APIC_PAGE | ACCESS_OFFSET(qual));
+	bool write = ACCESS_TYPE(qual) == 1;
 
 	if (ACCESS_TYPE(qual) > 1) {
 		vm_kill(v, "access of type %u to the local APIC's page", ACCESS_TYPE(qual));
 		return RUN_LEAVE;
 	}
-	mmio_emulate(v, &(struct mmio_hint){ .valid = true,
-					     .write = ACCESS_TYPE(qual) == 1,
-					     .gpa = GPA(APIC_PAGE | ACCESS_OFFSET(qual)) });
+	if (!emulate_move(v, gpa, write))
+		mmio_emulate(v, &(struct mmio_hint){ .valid = true, .write = write, .gpa = gpa });
 	return RUN_RESUME_ALL;
 }
 
@@ -243,11 +291,12 @@ static enum run_next exit_apic_write(struct vcpu *v)
 static enum run_next exit_ept_violation(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-	struct mmio_hint hint = { .gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS)) };
+	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
 
 	if (unlikely(vmx_of(v)->vectoring)) {
 		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
-			hint.gpa.v);
+			gpa.v);
 		return RUN_LEAVE;
 	}
 	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
@@ -255,9 +304,8 @@ static enum run_next exit_ept_violation(struct vcpu *v)
 	if (qual & EPT_QUAL_NMI)
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
 			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
-	hint.valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR;
-	hint.write = qual & EPT_QUAL_WRITE;
-	mmio_emulate(v, &hint);
+	if (unlikely(!valid || !emulate_move(v, gpa, write)))
+		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
 	return RUN_RESUME_ALL;
 }
 

@@ -119,11 +119,12 @@ static inline bool vmx_trap_pending(void)
 	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
 }
 
-/* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
- * step trap. */
-static inline void vmx_retire(struct vcpu *vcpu, u64 next)
+/* RIP becomes `next`, behind what was executed: ends interrupt shadows, and lets a single step trap.
+ * Returns RFLAGS. */
+static inline u64 vmx_retire(struct vcpu *vcpu, u64 next)
 {
 	u32 shadow;
+	u64 rflags;
 
 	/* Outside of 64-bit code RIP has 32 bits. */
 	if (unlikely((next ^ vcpu->rip) >> 32) && !(vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L))
@@ -132,17 +133,24 @@ static inline void vmx_retire(struct vcpu *vcpu, u64 next)
 	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
+	rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
 	/* SDM vol. 3 27.3.1.5: the trap of a single step is ours to leave pending (bit 14, BS). */
-	if (unlikely(vmcs_readn(VMCS_GUEST_RFLAGS) & BIT(8)))
+	if (unlikely(rflags & RFLAGS_TF))
 		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
 			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+	return rflags;
 }
 
-/* The same behind that instruction, as it has no jump; RF has ended at the exit (SDM vol. 3
- * 28.3.3). */
+/* The same for an instruction of this length. */
+static inline u64 vmx_skip_bytes(struct vcpu *vcpu, u32 length)
+{
+	return vmx_retire(vcpu, vcpu->rip + length);
+}
+
+/* The same for the one that exited. RF has ended with that (SDM vol. 3 28.3.3). */
 static inline void vmx_skip_instruction(struct vcpu *vcpu)
 {
-	vmx_retire(vcpu, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	vmx_skip_bytes(vcpu, vmcs_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */
