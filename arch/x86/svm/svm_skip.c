@@ -51,7 +51,6 @@ u64 svm_wrap_rip(const struct vcpu *v, u64 rip)
 {
 	return fetch_mode_is_64bit(svm_fetch_mode(&svm_of(v)->vmcb->save)) ? rip : (u32)rip;
 }
-}
 
 /* The next four bytes at RIP in 64-bit code, if they are in the page fetched from last; else 0. */
 static force_inline u32 peek(const struct vcpu *v)
