@@ -45,6 +45,16 @@ def test_bochs(run_guests, cpu, skipped):
     check(run_guests(vm("conform", "conform.elf", cmdline="conform.elf bochs"), cpu=cpu), skipped)
 
 
+@pytest.mark.slow(30)
+@pytest.mark.target("qemu")
+def test_two_on_a_processor(run_guests):
+    """Each in turn for a while: whatever is in the midst of something keeps its state."""
+    run = run_guests(vm("one", "conform.elf"), vm("two", "conform.elf", uart="off"), smp=1)
+    run.expect_status(1)
+    run.find(r"^conform: \d+ checks, 0 failed$")
+    assert run.end_of("one")[1] == run.end_of("two")[1] == 1
+
+
 @pytest.mark.target("qemu")
 @pytest.mark.parametrize("smp", [1, 4])
 def test_qemu(run_guests, smp):
