@@ -7,7 +7,6 @@
 
 #define FCR_ENABLE  0x01
 #define FCR_CLEAR   0x06
-#define FCR_AT_8    0x80 /* receive interrupt from 8 bytes on, or after a pause */
 #define IIR_FIFOS   0xc0
 #define IIR_NONE    0x01
 #define IIR_ID	    0x0e
@@ -140,7 +139,9 @@ void ns16550_setup(struct ns16550 *u)
 	set(u, NS16550_LCR, LCR_8N1);
 	set(u, NS16550_IER, 0);
 	u->ier = 0;
-	set(u, NS16550_FCR, FCR_ENABLE | FCR_CLEAR | FCR_AT_8);
+	/* An interrupt for each byte received. With a trigger level Bochs 2.7 makes up a byte of 0
+	 * when more than that many were read at once: its timer of a pause runs on. */
+	set(u, NS16550_FCR, FCR_ENABLE | FCR_CLEAR);
 	u->fifo = (get(u, NS16550_IIR) & IIR_FIFOS) == IIR_FIFOS ? NS16550_FIFO_SIZE : 1;
 	u->credit = 0;
 	set(u, NS16550_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);

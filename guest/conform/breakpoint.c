@@ -9,16 +9,16 @@
 #define DR7_ANY(n)   (DR7_LOCAL(n) | 0xful << (16 + 4 * (n))) /* 4 bytes read or written */
 #define DR7_GD	     0x2000ul
 
-#define DR_ACCESS(n)                                                              \
-	static uint64_t dr##n##_read(void)                                        \
-	{                                                                         \
-		uint64_t value;                                                   \
+#define DR_ACCESS(n)                                                               \
+	static uint64_t dr##n##_read(void)                                         \
+	{                                                                          \
+		uint64_t value;                                                    \
 		__asm__ volatile("mov %%db" #n ", %0" : "=r"(value) : : "memory"); \
-		return value;                                                     \
-	}                                                                         \
-	static void dr##n##_write(uint64_t value)                                 \
-	{                                                                         \
-		__asm__ volatile("mov %0, %%db" #n : : "r"(value) : "memory");    \
+		return value;                                                      \
+	}                                                                          \
+	static void dr##n##_write(uint64_t value)                                  \
+	{                                                                          \
+		__asm__ volatile("mov %0, %%db" #n : : "r"(value) : "memory");     \
 	}
 DR_ACCESS(0)
 DR_ACCESS(1)
@@ -134,9 +134,8 @@ static void break_check_registers(void)
 	check_end();
 }
 
-#define BREAK_CHECK(name)                     \
-	break_check(#name, CODE(break_##name), \
-		    !strcmp(#name, "load") || !strcmp(#name, "store"));
+#define BREAK_CHECK(name) \
+	break_check(#name, CODE(break_##name), !strcmp(#name, "load") || !strcmp(#name, "store"));
 
 void conform_breakpoint(void)
 {

@@ -8,12 +8,12 @@
 #define COMPAT_CODE32  5
 #define COMPAT_BASED   6
 #define COMPAT_CODE16  7
-#define COMPAT_REAL    8 /* and the next: for the way to real mode */
+#define COMPAT_REAL    8  /* and the next: for the way to real mode */
 #define COMPAT_USER    10 /* and the next: code and data of CPL 3, as in user_code.S */
 
 /* Present and accessed. */
-#define GDT_CODE32 0x00cf9b000000ffffull
-#define GDT_CODE16 0x008f9b000000ffffull
+#define GDT_CODE32     0x00cf9b000000ffffull
+#define GDT_CODE16     0x008f9b000000ffffull
 #define GDT_64K_CODE16 0x00009b000000ffffull
 #define GDT_64K_DATA16 0x000093000000ffffull
 #define GDT_USER_CODE  0x00affb000000ffffull

@@ -114,12 +114,12 @@ struct code {
 	const uint64_t *point;
 	unsigned int points;
 };
-#define CODE_DECLARE(name)     \
+#define CODE_DECLARE(name)        \
 	extern const char name[]; \
 	extern const uint64_t name##_points[], name##_end[];
-#define CODE(name)                                                                        \
-	((struct code){ name, name##_points, (unsigned int)(((uintptr_t)name##_end -      \
-							     (uintptr_t)name##_points) / 8) })
+#define CODE(name)                           \
+	((struct code){ name, name##_points, \
+			(unsigned int)(((uintptr_t)name##_end - (uintptr_t)name##_points) / 8) })
 
 /* Forgets the events, and runs CODE with the registers of REGS, which it changes. */
 void code_run(struct code code, struct regs *regs);
@@ -145,8 +145,8 @@ bool cpu_is_amd(void);
 bool cpu_is_qemu(void);
 
 /* --- compat.c --- */
-/* A GDT with segments of 32 and 16 bits, of which those for the way to real mode begin at REAL_BASE,
- * and with segments of CPL 3. */
+/* A GDT with segments of 32 and 16 bits, of which those for the way to real mode begin at
+ * REAL_BASE, and with segments of CPL 3. */
 void compat_load_gdt(uintptr_t real_base);
 
 /* --- main.c --- */

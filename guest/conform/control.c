@@ -48,13 +48,16 @@ struct control_feature {
 };
 
 static const struct control_feature control_cr4_bits[] = {
-	{ "vme", 0, 1, 'd', 1 },	{ "pvi", 1, 1, 'd', 1 },    { "tsd", 2, 1, 'd', 4 },
-	{ "de", 3, 1, 'd', 2 },		{ "pse", 4, 1, 'd', 3 },    { "mce", 6, 1, 'd', 7 },
-	{ "pge", 7, 1, 'd', 13 },	{ "osfxsr", 9, 1, 'd', 24 }, { "osxmmexcpt", 10, 1, 'd', 25 },
-	{ "umip", 11, 7, 'c', 2 },	{ "vmxe", 13, 1, 'c', 5 },  { "smxe", 14, 1, 'c', 6 },
-	{ "fsgsbase", 16, 7, 'b', 0 },	{ "pcide", 17, 1, 'c', 17 }, { "osxsave", 18, 1, 'c', 26 },
-	{ "smep", 20, 7, 'b', 7 },	{ "smap", 21, 7, 'b', 20 }, { "pke", 22, 7, 'c', 3 },
-	{ "cet", 23, 7, 'c', 7 },	{ "pks", 24, 7, 'c', 31 },
+	{ "vme", 0, 1, 'd', 1 },	  { "pvi", 1, 1, 'd', 1 },
+	{ "tsd", 2, 1, 'd', 4 },	  { "de", 3, 1, 'd', 2 },
+	{ "pse", 4, 1, 'd', 3 },	  { "mce", 6, 1, 'd', 7 },
+	{ "pge", 7, 1, 'd', 13 },	  { "osfxsr", 9, 1, 'd', 24 },
+	{ "osxmmexcpt", 10, 1, 'd', 25 }, { "umip", 11, 7, 'c', 2 },
+	{ "vmxe", 13, 1, 'c', 5 },	  { "smxe", 14, 1, 'c', 6 },
+	{ "fsgsbase", 16, 7, 'b', 0 },	  { "pcide", 17, 1, 'c', 17 },
+	{ "osxsave", 18, 1, 'c', 26 },	  { "smep", 20, 7, 'b', 7 },
+	{ "smap", 21, 7, 'b', 20 },	  { "pke", 22, 7, 'c', 3 },
+	{ "cet", 23, 7, 'c', 7 },	  { "pks", 24, 7, 'c', 31 },
 };
 
 static bool control_offered(const struct control_feature *f)
@@ -121,8 +124,10 @@ static void control_each_cr0(void)
 	static const struct {
 		const char *name;
 		uint64_t bits;
-	} rows[] = { { "mp", 2 },      { "em", 4 },	{ "ts", CR0_TS }, { "ne", 0x20 },
-		     { "wp", CR0_WP }, { "am", 1ul << 18 }, { "cd", CR0_CD }, { "cd-nw", CR0_CD | CR0_NW } };
+	} rows[] = { { "mp", 2 },      { "em", 4 },
+		     { "ts", CR0_TS }, { "ne", 0x20 },
+		     { "wp", CR0_WP }, { "am", 1ul << 18 },
+		     { "cd", CR0_CD }, { "cd-nw", CR0_CD | CR0_NW } };
 	uint64_t cr0 = cr0_read();
 	unsigned int i;
 

@@ -51,11 +51,14 @@ static void event_record(struct trap_frame *frame)
 	uint64_t dr6 = dr6_read();
 
 	if (event_count < EVENTS_MAX)
-		events[event_count] =
-			(struct event){ .vector = (unsigned int)frame->vector, .error = frame->error,
-					.rip = frame->rip, .cs = frame->cs,
-					.rflags = frame->rflags, .rsp = frame->rsp,
-					.cr2 = cr2_read(), .dr6 = dr6 };
+		events[event_count] = (struct event){ .vector = (unsigned int)frame->vector,
+						      .error = frame->error,
+						      .rip = frame->rip,
+						      .cs = frame->cs,
+						      .rflags = frame->rflags,
+						      .rsp = frame->rsp,
+						      .cr2 = cr2_read(),
+						      .dr6 = dr6 };
 	event_count++;
 	if (frame->vector == VEC_DB)
 		dr6_clear();

@@ -8,7 +8,7 @@
 
 /* Of the error code. */
 #define PF_PRESENT 1u
-#define PF_WRITE	   2u
+#define PF_WRITE   2u
 
 CODE_DECLARE(fault_ud2)
 CODE_DECLARE(fault_rdmsr)

@@ -126,13 +126,11 @@ static void instruction_by_cpuid(void)
 	instruction_check_offered("invpcid", CODE(instruction_invpcid), leaf7.ebx >> 10 & 1);
 	instruction_check_offered("rdrand", CODE(instruction_rdrand), cpuid(1, 0).ecx >> 30 & 1);
 	if (!check_skip_qemu("rdseed", "QEMU has it wherever it has RDRAND"))
-		instruction_check_offered("rdseed", CODE(instruction_rdseed),
-					  leaf7.ebx >> 18 & 1);
+		instruction_check_offered("rdseed", CODE(instruction_rdseed), leaf7.ebx >> 18 & 1);
 	instruction_check_tsc_aux(rdtscp, rdpid);
 }
 
-#define INSTRUCTION_CHECK(name) \
-	instruction_check_faults(#name, CODE(instruction_##name), VEC_UD);
+#define INSTRUCTION_CHECK(name) instruction_check_faults(#name, CODE(instruction_##name), VEC_UD);
 
 void conform_instruction(void)
 {

@@ -8,7 +8,7 @@
 #define IPI_NMI	   0x400u /* ICR: delivery mode */
 #define IPI_ASSERT 0x4000u
 
-#define IPI_DECLARE(name)           \
+#define IPI_DECLARE(name)          \
 	CODE_DECLARE(name##_xapic) \
 	CODE_DECLARE(name##_x2apic)
 #define IPI_CODE(name) (apic_x2apic ? CODE(name##_x2apic) : CODE(name##_xapic))
@@ -25,11 +25,11 @@ uint32_t ipi_apic_read(uint32_t reg);
 /* Whether VECTOR's bit is set in the 256 bits that begin at register BANK. */
 bool ipi_bit(uint32_t bank, unsigned int vector);
 
-#define APIC_TPR 0x80
-#define APIC_PPR 0xa0
-#define APIC_ISR 0x100
-#define APIC_TMR 0x180
-#define APIC_IRR 0x200
+#define APIC_TPR      0x80
+#define APIC_PPR      0xa0
+#define APIC_ISR      0x100
+#define APIC_TMR      0x180
+#define APIC_IRR      0x200
 #define APIC_ICR_HIGH 0x310
 
 #endif

@@ -4,35 +4,35 @@
 #include "conform.h"
 #include "mmioprobes.h"
 
-#define MMIO_PIN    0x3au	   /* the low half of pin 21 */
+#define MMIO_PIN    0x3au /* the low half of pin 21 */
 #define MMIO_WINDOW (IOAPIC_BASE + 0x10)
 #define MMIO_MASKED 0x10000u /* all values here keep it */
 #define MMIO_NOBODY 0xd0000000ul
 
-#define MMIO_LIST(X)                                                     \
-	/*  name, before, RAX, RBX, after, RAX after */                  \
-	X(load, 0x10041, 0, 0, 0x10041, 0x10041)                         \
-	X(store, 0x10041, 0x10052, 0, 0x10052, 0x10052)                  \
-	X(store_high, 0x10041, 0, 0, 0x10077, 0)                         \
-	X(store_imm, 0x10041, 0, 0, 0x10061, 0)                          \
-	X(store_sib, 0x10041, 0x10053, 0, 0x10053, 0x10053)              \
-	X(xchg, 0x10041, 0x10052, 0, 0x10052, 0x10041)                   \
-	X(xadd, 0x10041, 2, 0, 0x10043, 0x10041)                         \
-	X(cmpxchg, 0x10041, 0x10041, 0x10044, 0x10044, 0x10041)          \
-	X(or, 0x10041, 0x12, 0, 0x10053, 0x12)                           \
-	X(and, 0x10043, 0x10042, 0, 0x10042, 0x10042)                    \
-	X(xor, 0x10041, 3, 0, 0x10042, 3)                                \
-	X(add, 0x10041, 9, 0, 0x1004a, 9)                                \
-	X(sub, 0x10049, 9, 0, 0x10040, 9)                                \
-	X(inc, 0x10041, 0, 0, 0x10042, 0)                                \
-	X(dec, 0x10041, 0, 0, 0x10040, 0)                                \
-	X(bts, 0x10041, 0, 0, 0x10049, 0)                                \
-	X(btr, 0x10049, 0, 0, 0x10041, 0)                                \
-	X(stos, 0x10041, 0x10054, 0, 0x10054, 0x10054)                   \
-	X(movs, 0x10041, 0, 0, 0x10099, 0)                               \
-	X(movzx8, 0x100c1, ~0ul, 0, 0x100c1, 0xc1)                       \
-	X(movsx16, 0x180c1, 0, 0, 0x180c1, 0xffff80c1)                   \
-	X(load8, 0x10042, 0x11ff33, 0, 0x10042, 0x114233)                \
+#define MMIO_LIST(X)                                            \
+	/*  name, before, RAX, RBX, after, RAX after */         \
+	X(load, 0x10041, 0, 0, 0x10041, 0x10041)                \
+	X(store, 0x10041, 0x10052, 0, 0x10052, 0x10052)         \
+	X(store_high, 0x10041, 0, 0, 0x10077, 0)                \
+	X(store_imm, 0x10041, 0, 0, 0x10061, 0)                 \
+	X(store_sib, 0x10041, 0x10053, 0, 0x10053, 0x10053)     \
+	X(xchg, 0x10041, 0x10052, 0, 0x10052, 0x10041)          \
+	X(xadd, 0x10041, 2, 0, 0x10043, 0x10041)                \
+	X(cmpxchg, 0x10041, 0x10041, 0x10044, 0x10044, 0x10041) \
+	X(or, 0x10041, 0x12, 0, 0x10053, 0x12)                  \
+	X(and, 0x10043, 0x10042, 0, 0x10042, 0x10042)           \
+	X(xor, 0x10041, 3, 0, 0x10042, 3)                       \
+	X(add, 0x10041, 9, 0, 0x1004a, 9)                       \
+	X(sub, 0x10049, 9, 0, 0x10040, 9)                       \
+	X(inc, 0x10041, 0, 0, 0x10042, 0)                       \
+	X(dec, 0x10041, 0, 0, 0x10040, 0)                       \
+	X(bts, 0x10041, 0, 0, 0x10049, 0)                       \
+	X(btr, 0x10049, 0, 0, 0x10041, 0)                       \
+	X(stos, 0x10041, 0x10054, 0, 0x10054, 0x10054)          \
+	X(movs, 0x10041, 0, 0, 0x10099, 0)                      \
+	X(movzx8, 0x100c1, ~0ul, 0, 0x100c1, 0xc1)              \
+	X(movsx16, 0x180c1, 0, 0, 0x180c1, 0xffff80c1)          \
+	X(load8, 0x10042, 0x11ff33, 0, 0x10042, 0x114233)       \
 	X(sse_store, 0x10041, 0x10056, 0, 0x10056, 0x10056)
 
 #define MMIO_DECLARE(name, ...) CODE_DECLARE(mmio_##name)

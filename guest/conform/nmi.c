@@ -5,7 +5,7 @@
 #define NMI_MANY 1000
 #define NMI_IRQ	 0x51u
 
-#define NMI_PERIOD     1193 /* of 1.193182 MHz */
+#define NMI_PERIOD     1193  /* of 1.193182 MHz */
 #define NMI_PIN_LOW    0x14u /* of the I/O APIC */
 #define NMI_PIN_HIGH   0x15u
 #define NMI_PIN_MASKED 0x10000u

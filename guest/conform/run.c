@@ -2,7 +2,6 @@
 #include <string.h>
 #include "conform.h"
 
-
 void code_call(const char *start, struct regs *regs);
 
 extern volatile uint64_t page_low[];

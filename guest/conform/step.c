@@ -26,33 +26,33 @@ struct step_row {
 	unsigned int repeats; /* of a REP; then the first point is the instruction itself */
 };
 
-#define STEP_LIST(X)                 \
-	X(nop, STEP_NOTHING)         \
-	X(cpuid, STEP_NOTHING)       \
-	X(rdmsr, STEP_MSR)           \
-	X(wrmsr, STEP_MSR)           \
-	X(rdtsc, STEP_NOTHING)       \
-	X(in, STEP_PORT)             \
-	X(in_imm, STEP_PORT)         \
-	X(out, STEP_PORT)            \
-	X(outs, STEP_PORT)           \
-	X(ins, STEP_PORT)            \
-	X(load, STEP_DEVICE)         \
-	X(store, STEP_DEVICE)        \
-	X(lods, STEP_DEVICE)         \
-	X(wbinvd, STEP_NOTHING)      \
-	X(invd, STEP_NOTHING)        \
-	X(pause, STEP_NOTHING)       \
-	X(invlpg, STEP_PORT)         \
-	X(clts, STEP_NOTHING)        \
-	X(cr0, STEP_CR0)             \
-	X(cr3, STEP_CR3)             \
-	X(cr4, STEP_CR4)             \
-	X(cr8, STEP_CR8)             \
-	X(hlt, STEP_NOTHING)         \
-	X(mov_ss_nop, STEP_NOTHING)  \
+#define STEP_LIST(X)                  \
+	X(nop, STEP_NOTHING)          \
+	X(cpuid, STEP_NOTHING)        \
+	X(rdmsr, STEP_MSR)            \
+	X(wrmsr, STEP_MSR)            \
+	X(rdtsc, STEP_NOTHING)        \
+	X(in, STEP_PORT)              \
+	X(in_imm, STEP_PORT)          \
+	X(out, STEP_PORT)             \
+	X(outs, STEP_PORT)            \
+	X(ins, STEP_PORT)             \
+	X(load, STEP_DEVICE)          \
+	X(store, STEP_DEVICE)         \
+	X(lods, STEP_DEVICE)          \
+	X(wbinvd, STEP_NOTHING)       \
+	X(invd, STEP_NOTHING)         \
+	X(pause, STEP_NOTHING)        \
+	X(invlpg, STEP_PORT)          \
+	X(clts, STEP_NOTHING)         \
+	X(cr0, STEP_CR0)              \
+	X(cr3, STEP_CR3)              \
+	X(cr4, STEP_CR4)              \
+	X(cr8, STEP_CR8)              \
+	X(hlt, STEP_NOTHING)          \
+	X(mov_ss_nop, STEP_NOTHING)   \
 	X(mov_ss_cpuid, STEP_NOTHING) \
-	X(mov_ss_load, STEP_DEVICE)  \
+	X(mov_ss_load, STEP_DEVICE)   \
 	X(sti_cpuid, STEP_NOTHING)
 
 #define STEP_DECLARE(name, setup) CODE_DECLARE(step_##name)

@@ -76,8 +76,10 @@ static void string_check_out(const char *name, char *buffer)
 	string_check_registers(&r, start + 2 * STRING_FEW, 0);
 	string_check_cmos(0x10);
 	string_fill(buffer, 0x80);
-	r = (struct regs){ .rcx = STRING_FEW, .rdx = CMOS_INDEX,
-			   .rsi = start + 2 * (STRING_FEW - 1), .r11 = FLAG_DF };
+	r = (struct regs){ .rcx = STRING_FEW,
+			   .rdx = CMOS_INDEX,
+			   .rsi = start + 2 * (STRING_FEW - 1),
+			   .r11 = FLAG_DF };
 	code_run(CODE(string_outsw), &r);
 	string_check_registers(&r, start - 2, 0);
 	string_check_cmos(0x80);
@@ -138,8 +140,9 @@ static void string_check_in(const char *name, char *start, unsigned int count)
 	string_check_registers(&r, 0, (uintptr_t)start + count);
 	string_check_buffer(start, count, 0xa7);
 	memset(pages, STRING_FILL, sizeof(pages));
-	r = (struct regs){ .rcx = count, .rdx = CMOS_DATA,
-			   .rdi = (uintptr_t)start + count - 1, .r11 = FLAG_DF };
+	r = (struct regs){
+		.rcx = count, .rdx = CMOS_DATA, .rdi = (uintptr_t)start + count - 1, .r11 = FLAG_DF
+	};
 	code_run(CODE(string_insb), &r);
 	string_check_registers(&r, 0, (uintptr_t)start - 1);
 	string_check_buffer(start, count, 0xa7);
@@ -164,7 +167,8 @@ static void string_check_wide(const char *name, struct code code, unsigned int s
 static void string_check_address_size(void)
 {
 	uint64_t garbage = 0xffffffff00000000;
-	struct regs r = { .rcx = garbage | STRING_FEW, .rdx = CMOS_DATA,
+	struct regs r = { .rcx = garbage | STRING_FEW,
+			  .rdx = CMOS_DATA,
 			  .rdi = garbage | (uintptr_t)pages[1] };
 
 	check_begin("ins-32-bit-addresses");

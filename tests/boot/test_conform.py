@@ -62,3 +62,12 @@ def test_qemu(run_guests, smp):
     run = run_guests(vm("conform", "conform.elf"), smp=smp)
     run.find("^neap: svm: instruction lengths by decoding")
     check(run, QEMU)
+
+
+@pytest.mark.slow(40)
+@pytest.mark.target("bochs")
+def test_second_processor(run_guests):
+    """What is not in the first processor's state alone: the second VM's vCPU is on the second one."""
+    run = run_guests(vm("other", "hello.elf"), vm("conform", "conform.elf", cmdline="conform.elf bochs"),
+                     smp=2, timeout=300.0, until=r"^neap: vm conform: .*, status \d+")
+    assert run.end_of("conform")[1] == 1

@@ -1,8 +1,8 @@
 /*
  * NMIs into the guest. The processor does not say whether they are blocked: it is followed here.
- * While the guest handles an NMI its IRET exits before it is executed, and is then stepped over with
- * TF, which it replaces by the flags it loads; behind it NMIs may come again. An instruction in an
- * interrupt shadow, where no NMI may be injected, is stepped over likewise.
+ * While the guest handles an NMI its IRET exits before it is executed, and is then stepped over
+ * with TF, which it replaces by the flags it loads; behind it NMIs may come again. An instruction
+ * in an interrupt shadow, where no NMI may be injected, is stepped over likewise.
  */
 #include "arch/x86/apic.h"
 #include "arch/x86/desc.h"
@@ -15,8 +15,8 @@
  * flags that these push. In a shadow also the instructions that could show TF to the guest or load
  * another, and the traps: they are not executed under it at all.
  */
-#define STEP_FAULTS                                                                             \
-	(BIT(VEC_DE) | BIT(VEC_DB) | BIT(VEC_BP) | BIT(VEC_OF) | BIT(VEC_BR) | BIT(VEC_UD) |    \
+#define STEP_FAULTS                                                                          \
+	(BIT(VEC_DE) | BIT(VEC_DB) | BIT(VEC_BP) | BIT(VEC_OF) | BIT(VEC_BR) | BIT(VEC_UD) | \
 	 BIT(VEC_NM) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | \
 	 BIT(VEC_MF) | BIT(VEC_AC) | BIT(VEC_XM))
 #define STEP_MISC1 (MISC1_PUSHF | MISC1_POPF | MISC1_IRET | MISC1_SWINT)
@@ -44,7 +44,8 @@ static void begin_step(struct svm_vcpu *x)
 	vmcb_dirty(vmcb, CLEAN_INTERCEPTS | CLEAN_DR);
 }
 
-/* Everything but the flags and DR6. NMIs are not blocked from here on, whatever became of the step. */
+/* Everything but the flags and DR6. NMIs are not blocked from here on, whatever became of the step.
+ */
 static void leave_step(struct vcpu *v)
 {
 	struct svm_vcpu *x = svm_of(v);

@@ -105,8 +105,8 @@ void svm_step_trap(struct vcpu *vcpu);
 /* Outside of 64-bit code RIP has 32 bits. */
 u64 svm_wrap_rip(const struct vcpu *vcpu, u64 rip);
 
-/* RIP becomes `next`, behind what was executed: ends interrupt shadows, lets a step trap. RFLAGS is
- * as the instruction leaves it. */
+/* RIP becomes `next`, past the instruction that exited, and RFLAGS is as the instruction leaves it:
+ * ends interrupt shadows, lets a step trap. */
 static inline void svm_retire(struct vcpu *vcpu, u64 next)
 {
 	struct vmcb *vmcb = svm_of(vcpu)->vmcb;
@@ -119,10 +119,10 @@ static inline void svm_retire(struct vcpu *vcpu, u64 next)
 		svm_step_trap(vcpu);
 }
 
-/* The same for an instruction that changes no flag but RF. */
+/* The same for an instruction that leaves RFLAGS alone: RF ends behind it. */
 static inline void svm_skip_to(struct vcpu *vcpu, u64 next)
 {
-	svm_of(vcpu)->vmcb->save.rflags &= ~(u64)RFLAGS_RF;
+	svm_of(vcpu)->vmcb->save.rflags &= ~RFLAGS_RF;
 	svm_retire(vcpu, next);
 }
 

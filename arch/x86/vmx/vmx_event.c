@@ -111,13 +111,13 @@ bool vmx_end_nmi_wait(struct vcpu *v, enum vmx_nmi_wait what)
 }
 
 /*
- * In the shadow of an STI a window for NMIs may open at once, so that nothing would be won (SDM vol.
- * 3 26.2); that for interrupts opens behind it, as IF is set.
+ * In the shadow of an STI a window for NMIs may open at once, so that nothing would be won (SDM
+ * vol. 3 26.2); that for interrupts opens behind it, as IF is set.
  */
 static void wait_for_nmi(struct vmx_vcpu *x, u32 shadow)
 {
 	x->nmi_wait = vmx_caps.virtual_nmi && !(shadow & BLOCK_STI) ? NMI_WAITS_FOR_IRET
-								      : NMI_WAITS_FOR_IF;
+								    : NMI_WAITS_FOR_IF;
 	update_windows(x);
 }
 

@@ -254,7 +254,7 @@ static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
 	if (unlikely(!length))
 		return false;
 	/* Exits of this kind save RF as a fault would push it (SDM vol. 3 28.3.3). */
-	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_skip_bytes(v, length) & ~(u64)RFLAGS_RF);
+	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_retire(v, v->rip + length) & ~(u64)RFLAGS_RF);
 	return true;
 }
 

@@ -172,7 +172,7 @@ void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool executed)
 	vmcs_writen(VMCS_GUEST_RFLAGS, rflags);
 	vmcs_writen(VMCS_GUEST_RSP, rsp);
 	if (executed)
-		vmx_retire(v, rip);
+		(void)vmx_retire(v, rip);
 }
 
 bool vmx_can_take_irq(struct vcpu *v)

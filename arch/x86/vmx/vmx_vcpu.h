@@ -119,8 +119,8 @@ static inline bool vmx_trap_pending(void)
 	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
 }
 
-/* RIP becomes `next`, behind what was executed: ends interrupt shadows, and lets a single step trap.
- * Returns RFLAGS. */
+/* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
+ * step trap. Returns RFLAGS. */
 static inline u64 vmx_retire(struct vcpu *vcpu, u64 next)
 {
 	u32 shadow;
@@ -141,16 +141,11 @@ static inline u64 vmx_retire(struct vcpu *vcpu, u64 next)
 	return rflags;
 }
 
-/* The same for an instruction of this length. */
-static inline u64 vmx_skip_bytes(struct vcpu *vcpu, u32 length)
-{
-	return vmx_retire(vcpu, vcpu->rip + length);
-}
-
-/* The same for the one that exited. RF has ended with that (SDM vol. 3 28.3.3). */
+/* The same behind that instruction, as it has no jump; RF has ended at the exit (SDM vol. 3
+ * 28.3.3). */
 static inline void vmx_skip_instruction(struct vcpu *vcpu)
 {
-	vmx_skip_bytes(vcpu, vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	(void)vmx_retire(vcpu, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */
