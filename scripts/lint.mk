@@ -38,6 +38,7 @@ cppcheck:
 	@cppcheck -q -j2 --cppcheck-build-dir=$(BUILD)/cppcheck --std=c11 --platform=unix64 \
 		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppressions-list=scripts/cppcheck.txt -Iguest/lib -D__x86_64__ $(GUEST_SOURCES) \
+		$(filter %.c,$(GUEST_DIRECTORY_SOURCES)) \
 		$(filter %.c,$(GUEST_LIB_SOURCES))
 	@cppcheck -q -j2 --cppcheck-build-dir=$(BUILD)/cppcheck --std=c11 --platform=unix64 \
 		--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \

@@ -245,7 +245,8 @@ static void nmi_check_iret_faults(const char *mode)
 static void nmi_check_hlt(const char *mode)
 {
 	struct code code = CODE(nmi_hlt);
-	unsigned int i, found = 0;
+	unsigned int i;
+	bool found = false;
 
 	check_begin("nmi-ends-hlt-%s", mode);
 	nmi_timer(true);
@@ -253,9 +254,9 @@ static void nmi_check_hlt(const char *mode)
 	nmi_timer(false);
 	for (i = 0; i < event_count && i < EVENTS_MAX; i++) {
 		check_equal("vector", VEC_NMI, events[i].vector);
-		found += events[i].rip == code.point[0];
+		found |= events[i].rip == code.point[0];
 	}
-	check_equal("NMIs behind HLT", 1, found);
+	check_true("an NMI behind HLT", found);
 	check_end();
 }
 

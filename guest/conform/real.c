@@ -21,7 +21,7 @@ static char real_saved[REAL_SIZE];
 
 static uint64_t real_offset(const char *label)
 {
-	return (uint64_t)(label - real_start);
+	return (uintptr_t)label - (uintptr_t)real_start;
 }
 
 static void real_check(const struct real_results *r)
@@ -56,10 +56,10 @@ void conform_real(void)
 	struct real_results results;
 
 	memcpy(real_saved, low, REAL_SIZE);
-	memcpy(low, real_start, (size_t)(real_end - real_start));
+	memcpy(low, real_start, real_offset(real_end));
 	compat_load_gdt(REAL_BASE);
 	real_run();
-	memcpy(&results, low + (real_results - real_start), sizeof(results));
+	memcpy(&results, low + real_offset(real_results), sizeof(results));
 	memcpy(low, real_saved, REAL_SIZE);
 	real_check(&results);
 }

@@ -84,7 +84,7 @@ static void user_check_faults(const char *name, const char *start, uint64_t flag
 /* It is executed, alone and stepped; then comes UD2. */
 static void user_check_works(const char *name, const char *start, const char *end)
 {
-	uint64_t length = (uint64_t)(end - start);
+	uint64_t length = (uintptr_t)end - (uintptr_t)start;
 
 	check_begin("user-%s-works", name);
 	user_run(start, 0);

@@ -45,17 +45,29 @@ def test_bochs(run_guests, cpu, skipped):
     check(run_guests(vm("conform", "conform.elf", cmdline="conform.elf bochs"), cpu=cpu), skipped)
 
 
-@pytest.mark.slow(20)
+@pytest.mark.slow(30)
 @pytest.mark.target("qemu")
-def test_qemu(run_guests):
+def test_two_on_a_processor(run_guests):
+    """Each in turn for a while: whatever is in the midst of something keeps its state."""
+    run = run_guests(vm("one", "conform.elf"), vm("two", "conform.elf", uart="off"), smp=1)
+    run.expect_status(1)
+    run.find(r"^conform: \d+ checks, 0 failed$")
+    assert run.end_of("one")[1] == run.end_of("two")[1] == 1
+
+
+@pytest.mark.target("qemu")
+@pytest.mark.parametrize("smp", [1, 4])
+def test_qemu(run_guests, smp):
     """QEMU's processor tells no lengths of instructions: Neap decodes them."""
-    run = run_guests(vm("conform", "conform.elf"))
+    run = run_guests(vm("conform", "conform.elf"), smp=smp)
     run.find("^neap: svm: instruction lengths by decoding")
     check(run, QEMU)
 
 
+@pytest.mark.slow(40)
+@pytest.mark.target("bochs")
 def test_second_processor(run_guests):
-    """What is not in the first processor's state alone: its vCPU is on the second one."""
+    """What is not in the first processor's state alone: the second VM's vCPU is on the second one."""
     run = run_guests(vm("other", "hello.elf"), vm("conform", "conform.elf", cmdline="conform.elf bochs"),
                      smp=2, timeout=300.0, until=r"^neap: vm conform: .*, status \d+")
-    run.find(r"^conform: (\d+) checks, 0 failed$")
+    assert run.end_of("conform")[1] == 1

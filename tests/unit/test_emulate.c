@@ -11,6 +11,7 @@
 #include "emu_run.h"
 
 #define FLAG_ZF 0x40u
+#define FLAG_TF 0x100u
 #define FLAG_RF 0x10000u
 
 static void test_write_across_pages_faults_whole(void **state __unused)
@@ -90,6 +91,33 @@ static void test_rep_is_bounded(void **state __unused)
 	assert_int_equal(w.regs.r[REG_RCX], ~0ull - EMU_REP_MAX);
 }
 
+/* Between iterations RF is set; it ends with the last. */
+static void test_rep_sets_resume_flag(void **state __unused)
+{
+	rep_setup(EMU_REP_MAX + 1);
+	w.ctx.rflags = 2;
+	assert_int_equal(RUN(0xf3, 0xa4), EMU_PART);
+	assert_int_equal(w.ctx.rflags, FLAG_RF | 2);
+	assert_int_equal(RUN(0xf3, 0xa4), EMU_DONE);
+	assert_int_equal(w.ctx.rflags, 2);
+}
+
+/* A step is one iteration. */
+static void test_rep_stepped(void **state __unused)
+{
+	rep_setup(3);
+	w.ctx.rflags = FLAG_TF | 2;
+	for (unsigned left = 2; left != 0; left--) {
+		assert_int_equal(RUN(0xf3, 0xa4), EMU_PART);
+		assert_int_equal(w.ctx.rip, RIP);
+		assert_int_equal(w.regs.r[REG_RCX], left);
+		assert_int_equal(w.ctx.rflags, FLAG_TF | FLAG_RF | 2);
+	}
+	assert_int_equal(RUN(0xf3, 0xa4), EMU_DONE);
+	assert_int_equal(w.ctx.rip, RIP + 2);
+	assert_int_equal(w.ctx.rflags, FLAG_TF | 2);
+}
+
 static void test_rep_of_nothing(void **state __unused)
 {
 	rep_setup(0);
@@ -143,6 +171,13 @@ static void test_port_strings(void **state __unused)
 	w.ctx.io_size = 4;
 	assert_int_equal(RUN(0x6f), EMU_DONE); /* outsd */
 	assert_int_equal(w.port_value, 0x241d160f);
+	/* REX.W does not make it wider. */
+	rep_setup(1);
+	w.port_value = 0x04030201;
+	assert_int_equal(RUN(0x48, 0x6d), EMU_DONE);
+	assert_int_equal(w.regs.r[REG_RDI], BASE + 2 * PAGE_SIZE + 4);
+	assert_int_equal(RUN(0xf3, 0x48, 0x6f), EMU_DONE);
+	assert_int_equal(w.regs.r[REG_RSI], BASE + 4);
 }
 
 static void test_port_string_needs_checked_size(void **state __unused)
@@ -493,6 +528,8 @@ int main(void)
 		cmocka_unit_test_setup(test_last_bytes_of_page_do_not_cross, set_up),
 		cmocka_unit_test_setup(test_fault_changes_nothing, set_up),
 		cmocka_unit_test_setup(test_rep_is_bounded, set_up),
+		cmocka_unit_test_setup(test_rep_sets_resume_flag, set_up),
+		cmocka_unit_test_setup(test_rep_stepped, set_up),
 		cmocka_unit_test_setup(test_rep_of_nothing, set_up),
 		cmocka_unit_test_setup(test_rep_fault_keeps_progress, set_up),
 		cmocka_unit_test_setup(test_repne_scas_stops_on_match, set_up),

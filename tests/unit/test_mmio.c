@@ -33,6 +33,7 @@ static _Alignas(8) u8 ram[RAM_SIZE];
 static u8 injected;
 static u32 error_code;
 static u64 cr2, new_rip;
+static bool executed;
 static unsigned finds, kills;
 static bool restless; /* page tables change under every walk */
 
@@ -505,6 +506,27 @@ static void test_smsw(void **unused)
 	assert_int_equal(injected, GUEST_UD);
 }
 
+/* The backend is told whether something was executed, an iteration at least. */
+static void test_executed(void **unused)
+{
+	(void)unused;
+	vcpu.regs.r[REG_RBX] = 0x9000;
+	RUN("\x89\x0b"); /* mov [rbx], ecx */
+	assert_true(executed);
+	set_u64(PT + 8 * 0xa, 0);
+	vcpu.regs.r[REG_RBX] = 0xa000;
+	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
+	assert_false(executed);
+	assert_int_equal(injected, GUEST_PF);
+	vcpu.regs.r[REG_RSI] = 0x8000;
+	vcpu.regs.r[REG_RDI] = 0x9000;
+	vcpu.regs.r[REG_RCX] = EMU_REP_MAX + 1;
+	memcpy(ram + CODE, "\xf3\xa4", 2); /* rep movsb */
+	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
+	assert_true(executed);
+	assert_int_equal(new_rip, CODE);
+}
+
 #define T(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -523,6 +545,7 @@ int main(void)
 		T(test_cr_others),
 		T(test_cr_faults),
 		T(test_smsw),
+		T(test_executed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,11 +60,12 @@ static void get_segment(struct vcpu *v, unsigned seg, struct guest_segment *out)
 	*out = (struct guest_segment){ .ar = SEG_AR_TYPE_DATA, .limit = ~0u };
 }
 
-static void set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp)
+static void set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool executed)
 {
 	(void)v;
 	(void)rflags;
 	(void)rsp;
+	(void)executed;
 	new_rip = rip;
 }
 

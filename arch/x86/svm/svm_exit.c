@@ -232,8 +232,7 @@ static force_inline const u8 *code_at_rip(const struct vcpu *v, u64 mode)
 /* The access itself went to gpa: the short way, if the instruction is one for it. */
 static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
 {
-	struct vmcb_save *s = &svm_of(v)->vmcb->save;
-	u64 mode = svm_fetch_mode(s);
+	u64 mode = svm_fetch_mode(&svm_of(v)->vmcb->save);
 	unsigned length = 0;
 	const u8 *code;
 
@@ -244,7 +243,6 @@ static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
 		length = mmio_move(v, code, gpa, write);
 	if (unlikely(!length))
 		return false;
-	s->rflags &= ~(u64)RFLAGS_RF;
 	svm_skip_to(v, v->rip + length);
 	return true;
 }
