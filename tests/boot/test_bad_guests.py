@@ -80,9 +80,14 @@ def check_report(lines):
     return [line.partition("  ")[2].split("  ")[-1] for line in exits]
 
 
+def expect_first_of_two(run):
+    """The status is the first VM's that ended: the bad guest's or, on several processors, GOOD's."""
+    assert run.status in (KILLED, 1), run.stderr + run.tail()
+
+
 def test_triple_fault(run_guests):
     run = run_guests(vm("bad", "triplefault.elf"), GOOD)
-    run.expect_status(KILLED)
+    expect_first_of_two(run)
     lines = report(run, "bad")
     assert lines[0] == "vm bad: vCPU 0: triple fault"
     assert check_report(lines)[-1] == "triple fault"
@@ -155,7 +160,7 @@ def test_execution_where_nothing_is(run_guests):
     run = run_guests(vm("wild", "execmmio.elf"), GOOD)
     assert "execmmio: jumping to 0xd0000000" in run.guest_text()
     if run.end_of("wild")[1] == KILLED:
-        run.expect_status(KILLED)
+        expect_first_of_two(run)
         lines = report(run, "wild")
         assert "0xd0000000" in lines[0]
         assert check_report(lines)[-1] in ("EPT violation", "nested page fault")
@@ -176,12 +181,14 @@ def test_interrupts_off_for_ever(run_guests):
     assert run.errors() == []
 
 
-def test_early_ipi(run_guests):
+def test_early_ipi(run_guests, request):
     """A vCPU sends IPIs to, and ends, a VM whose last vCPUs Neap has not started yet.
 
     The manager starts them on the first processor; the one before makes this vCPU run on the second.
     """
-    run = run_guests(GOOD, vm("early", "earlyipi.elf", cpus=1000), smp=2, timeout=300.0)
+    # QEMU's processors are quick enough with few; with hundreds see docs/caveats.md.
+    cpus = 64 if "qemu" in request.node.name else 1000
+    run = run_guests(GOOD, vm("early", "earlyipi.elf", cpus=cpus), smp=2, timeout=300.0)
     assert not run.lines("panic")
     assert run.end_of("early") == (ENDED, 1)
     assert run.end_of("good") == (ENDED, 1)
