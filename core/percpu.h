@@ -6,10 +6,10 @@
 #define NEAP_CORE_PERCPU_H
 
 #include "arch/x86/desc.h"
+#include "core/cpu_set.h"
 #include "core/list.h"
+#include "core/rbtree.h"
 #include "core/spinlock.h"
-
-#define CPU_MAX 512
 
 struct thread;
 
@@ -20,10 +20,21 @@ struct timer_queue {
 	u64 programmed;	       /* deadline in the hardware; UINT64_MAX: none. Owner only */
 };
 
+/*
+ * The threads of a CPU. The lock guards all of it, and what sched.h says of the threads that belong
+ * here. Other CPUs read the three counts without it, to see where there is something to do.
+ */
 struct runqueue {
-	struct spinlock lock; /* guards ready and the state of threads that belong here */
-	struct list ready;
-	u32 length;
+	struct spinlock lock;
+	struct rb_tree ready; /* by thread.key */
+	u32 length;	      /* of ready */
+	u32 movable;	      /* of those, how many may run on other CPUs */
+	u32 load;	      /* weights of the ready threads and the running one */
+	bool ticking;	      /* the end of the slice is timed */
+	u64 min_vruntime;     /* never goes back: where those who come are put */
+	u64 arrivals;	      /* counts them */
+	u64 accounted;	      /* TSC up to which the running thread is charged */
+	u64 balance_at;	      /* TSC of the next balancing; owner only */
 };
 
 struct cpu {
@@ -35,9 +46,10 @@ struct cpu {
 	struct runqueue runqueue;
 	struct timer_queue timers;
 	struct thread *idle;
-	void *loaded_vcpu; /* whose state is in this CPU's registers; hv's */
-	void *backend;	   /* vmx's or svm's own */
-	bool online;	   /* release by the CPU, acquire by the boot CPU */
+	struct thread *resident; /* whose state is in this CPU's registers; see sched_hold() */
+	void *loaded_vcpu;	 /* the same as hv knows it */
+	void *backend;		 /* vmx's or svm's own */
+	bool online;		 /* release by the CPU, acquire by the boot CPU */
 	u64 irq_count, irq_unexpected, nmi_count;
 	struct cpu_desc desc;
 };
@@ -46,11 +58,16 @@ struct cpu {
 extern struct cpu *cpu_table[CPU_MAX];
 u32 cpu_count(void);
 
+/*
+ * A thread that calls sched_block(), sched_yield() or sched_preempt() may go on on another CPU:
+ * what this_cpu() said before them is old. The table, which is not looked at, stands for "memory",
+ * so that the compiler asks again after a call.
+ */
 static inline struct cpu *this_cpu(void)
 {
 	struct cpu *c;
 
-	__asm__("movq %%gs:0, %0" : "=r"(c));
+	__asm__("movq %%gs:0, %0" : "=r"(c) : "m"(cpu_table));
 	return c;
 }
 

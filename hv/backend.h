@@ -59,7 +59,8 @@ struct backend_ops {
 	u64 (*tdp_ram_flags)(void);
 	/* The same for what the guest may read and execute only: writes exit. */
 	u64 (*tdp_rom_flags)(void);
-	/* A mapping was removed or weakened: drops it from the calling CPU's caches. */
+	/* A mapping was removed or weakened: drops it from the calling CPU's caches. What other
+	 * CPUs hold of a VM is not used any more once a vCPU has been loaded there anew. */
 	void (*tdp_flush)(struct vm *vm);
 
 	int (*vm_init)(struct vm *vm);
@@ -72,12 +73,13 @@ struct backend_ops {
 	/* The state a start-up IPI gives: real mode at vector << 12. */
 	void (*vcpu_set_sipi)(struct vcpu *vcpu, u8 vector);
 
-	/* Puts the vCPU's state into this CPU, or takes it out. Between them only this vCPU runs
-	 * here. */
+	/*
+	 * Puts the vCPU's state into this CPU, or takes it out. Between them only this vCPU runs
+	 * here. After unload() nothing of it stays in the processor: the next load() may be on
+	 * another one, and its memory may be freed.
+	 */
 	void (*load)(struct vcpu *vcpu);
 	void (*unload)(struct vcpu *vcpu);
-	/* After the last unload, on the same CPU: nothing of the vCPU stays in the processor. */
-	void (*retire)(struct vcpu *vcpu);
 	/* Runs the guest until an exit needs the loop, or something is pending. */
 	void (*run)(struct vcpu *vcpu);
 

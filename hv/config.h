@@ -2,6 +2,8 @@
 #ifndef NEAP_HV_CONFIG_H
 #define NEAP_HV_CONFIG_H
 
+#include "core/cpu_set.h"
+#include "core/sched.h"
 #include "core/types.h"
 
 #define VM_NAME_MAX	32
@@ -21,7 +23,10 @@ struct vm_module_ref {
 struct vm_config {
 	char name[VM_NAME_MAX];
 	unsigned cpus;
-	u64 memory; /* bytes, a multiple of PAGE_SIZE */
+	u32 weight;		   /* of each vCPU: its part where vCPUs compete for a processor */
+	bool processors_given;	   /* the next one is the manifest's, and has to be there */
+	struct cpu_set processors; /* where the vCPUs may run; not empty */
+	u64 memory;		   /* bytes, a multiple of PAGE_SIZE */
 	char kernel[MODULE_NAME_MAX];
 	char initrd[MODULE_NAME_MAX]; /* empty: none */
 	char cmdline[VM_CMDLINE_MAX];

@@ -134,6 +134,20 @@ static bool take_most(u64 count[VCPU_EXIT_REASONS], u32 *reason, u64 *n)
 	return *n != 0;
 }
 
+static void print_scheduling(const struct vm *vm)
+{
+	u64 ticks = 0, switches = 0, migrations = 0;
+	struct vcpu *v;
+
+	vm_for_each_vcpu (v, &vm->vcpus, i) {
+		ticks += v->thread.run_ticks;
+		switches += v->thread.switches;
+		migrations += v->thread.migrations;
+	}
+	log_info("vm %s: ran for %lu ms in %lu turns, moved %lu times", vm->config->name,
+		 time_ticks_to_ns(ticks) / 1000000, switches, migrations);
+}
+
 void exit_print_statistics(struct vm *vm)
 {
 	u64 count[VCPU_EXIT_REASONS] = { 0 }, n, total = 0;
@@ -149,6 +163,7 @@ void exit_print_statistics(struct vm *vm)
 		used += format_string(line + used, sizeof(line) - (size_t)used, "%s%s %lu",
 				      i ? ", " : ": ", backend->exit_name(reason), n);
 	log_info("vm %s: %lu VM-exits%s", vm->config->name, total, line);
+	print_scheduling(vm);
 }
 
 void exit_print_trace(void)

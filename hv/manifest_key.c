@@ -10,11 +10,14 @@
 #define EXPECT_SWITCH  "on or off"
 #define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
 #define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
+#define EXPECT_WEIGHT  "a weight from 1 to " XSTR(SCHED_WEIGHT_MAX)
+#define EXPECT_PROCS   "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
 
 /* The messages above spell these out. */
 _Static_assert(VM_MIN_MEMORY == MIB && VM_MAX_MEMORY == 1024 * GIB, "see EXPECT_MEMORY");
 _Static_assert(MODULE_NAME_MAX == 64 && VM_CMDLINE_MAX == 1024, "see EXPECT_NAME, EXPECT_LINE");
 _Static_assert(MODULE_NAME_MAX <= VM_CMDLINE_MAX, "a module's name can be its string");
+_Static_assert(CPU_MAX == 512, "see EXPECT_PROCS");
 _Static_assert(VM_MAX_CPUS >= 1 && VM_MODULE_MAX >= 1, "limits must let something through");
 
 typedef const char *(*manifest_setter)(struct vm_config *vm, struct span value, struct span *bad);
@@ -35,6 +38,55 @@ static const char *set_cpus(struct vm_config *vm, struct span value, struct span
 	if (!only_word(value, &word) || !span_number(word, VM_MAX_CPUS, &n) || n == 0)
 		return EXPECT_CPUS;
 	vm->cpus = (unsigned)n;
+	return NULL;
+}
+
+static const char *set_weight(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	u64 n;
+
+	*bad = value;
+	if (!only_word(value, &word) || !span_number(word, SCHED_WEIGHT_MAX, &n) || n == 0)
+		return EXPECT_WEIGHT;
+	vm->weight = (u32)n;
+	return NULL;
+}
+
+/* One number, or two with a hyphen between them. */
+static bool add_processors(struct cpu_set *set, struct span range)
+{
+	struct span last = range, first;
+	u64 from, to;
+
+	if (!span_split(&last, '-', &first))
+		first = last;
+	if (!span_number(span_trim(first), CPU_MAX - 1, &from) ||
+	    !span_number(span_trim(last), CPU_MAX - 1, &to) || from > to)
+		return false;
+	for (; from <= to; from++)
+		cpu_set_add(set, (u32)from);
+	return true;
+}
+
+static const char *set_processors(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct cpu_set set = { { 0 } };
+	struct span rest = value, comment, item;
+
+	*bad = value;
+	if (span_split(&rest, '#', &comment))
+		rest = comment;
+	else
+		rest = value;
+	while (span_split(&rest, ',', &item)) {
+		if (!add_processors(&set, item))
+			return EXPECT_PROCS;
+	}
+	if (!add_processors(&set, rest))
+		return EXPECT_PROCS;
+	vm->processors = set;
+	vm->processors_given = true;
 	return NULL;
 }
 
@@ -162,6 +214,8 @@ static const struct {
 	[KEY_MODULE] = { "module", set_module },
 	[KEY_UART] = { "uart", set_uart },
 	[KEY_DEBUG_EXIT] = { "debug_exit", set_debug_exit },
+	[KEY_WEIGHT] = { "weight", set_weight },
+	[KEY_PROCESSORS] = { "processors", set_processors },
 };
 
 enum manifest_key manifest_find_key(struct span name)

@@ -109,15 +109,36 @@ void vcpu_destroy(struct vcpu *v)
 	heap_free(v);
 }
 
-/* vCPUs are placed in turn, so that VMs spread over the processors. */
-static u32 next_cpu(void)
+/* Where a vCPU is at first: on those that its VM may use in turn, so that VMs spread over them. */
+static u32 next_cpu(const struct cpu_set *allowed)
 {
 	static u32 last;
+	u32 cpu = cpu_set_next(allowed, atomic_fetch_add(&last, 1) % cpu_count());
 
-	return atomic_fetch_add(&last, 1) % cpu_count();
+	return cpu < cpu_count() ? cpu : cpu_set_next(allowed, 0);
 }
 
 static void thread_main(void *arg);
+
+/* Takes its state out of this CPU: called by it before another thread runs here. */
+static void evict(struct thread *t)
+{
+	struct vcpu *v = container_of(t, struct vcpu, thread);
+
+	backend->unload(v);
+	this_cpu()->loaded_vcpu = NULL;
+}
+
+static int prepare_thread(struct vcpu *v)
+{
+	const struct vm_config *config = v->vm->config;
+	int err = sched_prepare(&v->thread, config->name, next_cpu(&config->processors),
+				thread_main, v);
+
+	sched_set_share(&v->thread, config->weight, &config->processors);
+	v->thread.evict = evict;
+	return err;
+}
 
 int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 {
@@ -132,7 +153,7 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 	v->emu_cache = heap_alloc(sizeof(*v->emu_cache));
 	/* Before anybody can post to it: other vCPUs may run, and send interrupts, before it does.
 	 */
-	err = sched_prepare(&v->thread, vm->config->name, next_cpu(), thread_main, v);
+	err = prepare_thread(v);
 	if (!err)
 		err = v->emu_cache ? init_apic(v) : -ENOMEM;
 	if (!err)
@@ -166,9 +187,8 @@ static void ensure_loaded(struct vcpu *v)
 
 	if (likely(c->loaded_vcpu == v))
 		return;
-	if (c->loaded_vcpu)
-		backend->unload(c->loaded_vcpu);
 	c->loaded_vcpu = v;
+	sched_hold();
 	backend->load(v);
 }
 
@@ -226,7 +246,7 @@ static bool handle_pending(struct vcpu *v)
 	if (pending & VCPU_STOP)
 		return false;
 	if (pending & THREAD_RESCHED) {
-		sched_yield();
+		sched_preempt();
 		ensure_loaded(v);
 	}
 	if (pending & (VCPU_INIT | VCPU_SIPI))
@@ -260,11 +280,7 @@ static void thread_main(void *arg)
 	power_up(v, v->index == 0 ? &vm->start : NULL);
 	loop(v);
 	/* The state dies with the thread: nothing may unload it later into freed memory. */
-	if (this_cpu()->loaded_vcpu == v) {
-		backend->unload(v);
-		this_cpu()->loaded_vcpu = NULL;
-	}
-	backend->retire(v);
+	sched_let_go();
 	vm_vcpu_ended(vm);
 }
 

@@ -81,6 +81,19 @@ static int check_memory(const struct vm *vm)
 	return -ENOMEM;
 }
 
+/* Of the manifest's processors the first that is not there is named. */
+static int check_processors(const struct vm *vm)
+{
+	const struct vm_config *c = vm->config;
+	u32 n = cpu_count(), missing = cpu_set_next(&c->processors, n);
+
+	if (!c->processors_given || missing == CPU_MAX)
+		return 0;
+	log_error("vm %s: processors: there is no processor %u; this machine's are 0 to %u",
+		  c->name, missing, n - 1);
+	return -ENOENT;
+}
+
 /*
  * Where option ROMs would be: kernels scan all of it for them. One frame of ones, readable without
  * an exit, says at every page what an unclaimed bus says; writes exit and are ignored.
@@ -141,6 +154,8 @@ static int build(struct vm *vm)
 	struct load_images images = { 0 };
 	int err = find_images(vm, &images);
 
+	if (!err)
+		err = check_processors(vm);
 	if (!err)
 		err = build_memory(vm);
 	if (!err)

@@ -167,8 +167,14 @@ static void load(struct vcpu *v)
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, x->tsc_aux);
 	write_cr2(x->vmcb->save.cr2); /* see set_cr2() */
-	x->host_vmcb = svm_this_cpu()->host_vmcb;
+	/* Elsewhere the guest may have flushed what this CPU still holds under its last ASID here:
+	 * no generation has this number, so it gets another one. */
+	if (x->host != svm_this_cpu())
+		x->asid_generation = 0;
+	x->host = svm_this_cpu();
+	x->host_vmcb = x->host->host_vmcb;
 	x->vmcb->clean = 0;
+	svm_retry_nmi(v); /* what was to end the guest's run for it may have come elsewhere */
 }
 
 static void unload(struct vcpu *v)
@@ -180,12 +186,6 @@ static void unload(struct vcpu *v)
 	guest_live_save(&x->live);
 	if (cpu_features.rdtscp)
 		x->tsc_aux = rdmsr(MSR_TSC_AUX);
-}
-
-/* Nothing of a VMCB stays in the processor that it would write back. */
-static void retire(struct vcpu *v)
-{
-	(void)v;
 }
 
 static void run(struct vcpu *v)
@@ -237,7 +237,6 @@ const struct backend_ops svm_backend = {
 	.vcpu_set_sipi = svm_set_sipi,
 	.load = load,
 	.unload = unload,
-	.retire = retire,
 	.run = run,
 	.deliver_irq = svm_deliver_irq,
 	.deliver_nmi = svm_deliver_nmi,

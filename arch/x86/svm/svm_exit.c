@@ -125,8 +125,8 @@ static enum run_next exit_hlt(struct vcpu *v)
 static enum run_next exit_pause(struct vcpu *v)
 {
 	svm_skip_instruction(v);
-	vcpu_post(v, THREAD_RESCHED);
-	return RUN_LEAVE;
+	sched_yield_spinning();
+	return RUN_RESUME;
 }
 
 static enum run_next exit_vmmcall(struct vcpu *v)

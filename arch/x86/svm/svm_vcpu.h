@@ -15,7 +15,8 @@
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	hpa_t vmcb_pa;
-	hpa_t host_vmcb; /* of the CPU the vCPU is loaded on */
+	hpa_t host_vmcb;	    /* of the CPU the vCPU is loaded on */
+	const struct svm_cpu *host; /* likewise */
 	struct guest_live live;
 	u64 tsc_aux;
 	u64 asid_generation; /* of the CPU's ASIDs; another one there: a new ASID is needed */

@@ -223,6 +223,8 @@ static int vcpu_init(struct vcpu *v)
 	x->apic_page = v->lapic.regs;
 	if (guest_live_init(&x->live) || !x->vmcs.v || !x->msr_bitmap)
 		return -ENOMEM;
+	/* SDM vol. 3 25.11.3: makes its launch state known before it is first loaded. */
+	vmx_vmclear(x->vmcs);
 	x->vpid = vpid_alloc();
 	return !x->vpid && vmx_caps.vpid ? -ENOSPC : 0;
 }
@@ -249,7 +251,6 @@ static void vcpu_reset(struct vcpu *v)
 	trap_irq_window(); /* IF is cleared: see load() */
 	write_controls(v);
 	write_optional_controls(v);
-	write_host_state();
 	vmx_reset(v);
 	vmx_update_apic_mode(v);
 	v->xcr0 = 1;
@@ -259,12 +260,19 @@ static void vcpu_reset(struct vcpu *v)
 		vmx_invvpid(vmx_of(v)->vpid);
 }
 
-/* SDM vol. 3 25.11.1: a VMCS's memory may be used otherwise only after VMCLEAR on the CPU that has
- * it. */
-static void retire(struct vcpu *v)
+/*
+ * What this CPU holds of the guest from an earlier stay: the guest may have flushed its own part of
+ * it elsewhere since, and another VM may have had the same EPT root (SDM vol. 3 29.4.3).
+ */
+static void move_here(struct vcpu *v)
 {
-	vmx_vmclear(vmx_of(v)->vmcs);
-	vmx_of(v)->launched = false;
+	struct vmx_vcpu *x = vmx_of(v);
+
+	x->host = this_cpu();
+	write_host_state();
+	vmx_invept(ept_pointer(v->vm->tdp.root));
+	if (vmx_caps.vpid)
+		vmx_invvpid(x->vpid);
 }
 
 static void load(struct vcpu *v)
@@ -279,9 +287,9 @@ static void load(struct vcpu *v)
 	 */
 	trap_irq_window();
 
-	if (!x->launched)
-		vmx_vmclear(x->vmcs);
 	vmx_vmptrld(x->vmcs);
+	if (x->host != this_cpu())
+		move_here(v);
 	guest_live_isolate();
 	guest_live_load(&x->live, v->xcr0);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
@@ -306,6 +314,9 @@ static void unload(struct vcpu *v)
 	}
 	x->dr6 = read_dr6();
 	x->cr2 = read_cr2();
+	/* SDM vol. 3 25.11.1: before another CPU loads it, or its memory is used otherwise. */
+	vmx_vmclear(x->vmcs);
+	x->launched = false;
 }
 
 static void run(struct vcpu *v)
@@ -356,7 +367,6 @@ const struct backend_ops vmx_backend = {
 	.vcpu_set_sipi = vmx_set_sipi,
 	.load = load,
 	.unload = unload,
-	.retire = retire,
 	.run = run,
 	.deliver_irq = vmx_deliver_irq,
 	.deliver_nmi = vmx_deliver_nmi,

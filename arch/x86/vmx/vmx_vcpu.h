@@ -17,6 +17,7 @@ struct vmx_vcpu {
 	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
 	u8 *msr_bitmap;
 	struct guest_live live;
+	const struct cpu *host; /* where it was loaded last, as the VMCS's host state says */
 	u16 vpid;
 	bool launched;
 	bool irq_window;
