@@ -60,6 +60,9 @@ struct thread *sched_place_choose_pull(const struct cpu *from, const struct cpu 
 {
 	struct thread *t = runqueue_first(&from->runqueue);
 
+	/* It is about to run that one itself. */
+	if (from->current == from->idle && from->runqueue.length == 1)
+		return NULL;
 	for (unsigned i = 0; t && i < PLACE_LOOK; i++, t = runqueue_next(t)) {
 		if (sched_place_can_leave(t) && cpu_set_has(t->allowed, to->id))
 			return t;
@@ -153,6 +156,8 @@ struct thread *sched_place_choose_push(struct cpu *c, u64 now, struct cpu **to)
 		return t;
 	if ((s64)(now - c->runqueue.balance_at) < 0)
 		return NULL;
-	c->runqueue.balance_at = now + time_ns_to_ticks(SCHED_BALANCE_NS);
-	return choose_by_load(c, t, to);
+	t = choose_by_load(c, t, to);
+	/* Soon again, if none is found: it may be the turn of the one that runs now. */
+	c->runqueue.balance_at = now + time_ns_to_ticks(t ? SCHED_BALANCE_NS : SCHED_SLICE_NS);
+	return t;
 }

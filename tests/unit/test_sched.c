@@ -24,6 +24,11 @@ static unsigned halts, windows, kicks;
 static char trace[256];
 static void (*on_window)(void);
 
+u32 cpu_count(void)
+{
+	return 1;
+}
+
 void trap_irq_window(void)
 {
 	windows++;
@@ -172,7 +177,7 @@ static void slice(void *arg)
 	assert_false(READ_ONCE(sched_current()->pending) & THREAD_RESCHED);
 	shim_run_until(time_now() + 1);
 	assert_true(READ_ONCE(sched_current()->pending) & THREAD_RESCHED);
-	sched_yield();
+	sched_preempt();
 	assert_false(READ_ONCE(sched_current()->pending) & THREAD_RESCHED);
 	note("s");
 }

@@ -1,0 +1,108 @@
+"""Who gets how much of the processors: weights, pinning, more vCPUs than processors.
+
+Shares are taken from what Neap says of a VM at its end, by its own clock, which in Bochs counts
+instructions. In QEMU the processors' time depends on what else the host does: the bounds are wide.
+"""
+
+import re
+
+import pytest
+
+from neap import NOT_STARTED, vm
+
+FOREVER = "1000000"     # milliseconds
+
+
+def share(name, milliseconds, **keys):
+    """A VM that counts for so long; the second one's output would be in the first one's way."""
+    return vm(name, "share.elf", cmdline=f"share.elf {milliseconds}", **keys)
+
+
+def spinner(**keys):
+    """A neighbour that never gives a processor away."""
+    return share("spinner", FOREVER, uart="off", **keys)
+
+
+def run_until_end(run_guests, *sections, **options):
+    """Runs until the VM `counter` has ended."""
+    return run_guests(*sections, until=r"^neap: vm counter: .*, status \d+, after", **options)
+
+
+def scheduled(run, name):
+    """Of a VM that has ended: milliseconds it ran, turns, moves, milliseconds from start to end."""
+    match = run.find(rf"^neap: vm {name}: ran for (\d+) ms in (\d+) turns, moved (\d+) times$")
+    after = run.find(rf"^neap: vm {name}: .*, status \d+, after (\d+) ms$")
+    return (*(int(n) for n in match.groups()), int(after[1]))
+
+
+def counts(run):
+    """What each vCPU of the VM with the serial port has counted."""
+    return [int(n) for n in re.findall(r"^share: processor \d+: (\d+)$", run.log, re.MULTILINE)]
+
+
+@pytest.mark.slow(15)
+@pytest.mark.parametrize("weight, least, most", [(100, 40, 60), (300, 65, 85)])
+def test_weights(run_guests, weight, least, most):
+    """Against a spinner of weight 100 on the same processor."""
+    run = run_until_end(run_guests, spinner(processors="0"),
+                        share("counter", 1000, weight=weight, processors="0"), smp=1)
+    ran, turns, moved, after = scheduled(run, "counter")
+    assert least <= 100 * ran / after <= most, (ran, after)
+    assert turns > 20
+    assert moved == 0
+
+
+@pytest.mark.slow(15)
+@pytest.mark.target("bochs")
+def test_iterations(run_guests):
+    """The same by what the guest itself has counted, against a run without a neighbour."""
+    alone = run_until_end(run_guests, share("counter", 500), smp=1)
+    shared = run_until_end(run_guests, spinner(), share("counter", 500), smp=1)
+    assert 0.4 <= counts(shared)[0] / counts(alone)[0] <= 0.6
+
+
+@pytest.mark.slow(20)
+def test_spinning_on_all(run_guests):
+    """Two spinning vCPUs and two that count, on two processors: half of them for each VM."""
+    run = run_until_end(run_guests, spinner(cpus=2), share("counter", 1000, cpus=2), smp=2)
+    ran, _, _, after = scheduled(run, "counter")
+    assert 35 <= 100 * ran / (2 * after) <= 65, (ran, after)
+    assert min(counts(run)) > 0
+
+
+@pytest.mark.slow(20)
+def test_three_on_two(run_guests):
+    """None of the three has a processor of its own: they take turns in being alone."""
+    run = run_until_end(run_guests, share("counter", 2000, cpus=3), smp=2)
+    _, _, moved, _ = scheduled(run, "counter")
+    assert moved >= 10
+    assert min(counts(run)[1:]) > 0.5 * max(counts(run)[1:])
+
+
+@pytest.mark.slow(20)
+def test_pinned(run_guests):
+    """One processor is left to nobody, and the two that share the other never leave it."""
+    run = run_until_end(run_guests, spinner(processors="1"),
+                        share("counter", 1000, processors="1"), smp=2)
+    ran, _, moved, after = scheduled(run, "counter")
+    assert moved == 0
+    assert 40 <= 100 * ran / after <= 60, (ran, after)
+
+
+@pytest.mark.slow(30)
+def test_sixty_four(run_guests):
+    """All of 64 vCPUs on one processor get on."""
+    run = run_until_end(run_guests, share("counter", 2000, cpus=64), smp=1)
+    assert run.end_of("counter")[1] == 1
+    assert len(counts(run)) == 64
+    assert min(counts(run)) > 0
+
+
+def test_no_such_processor(run_guests):
+    """The VM that names it is not started; the other one is."""
+    run = run_guests(vm("bad", "hello.elf", processors="0-1,5"), vm("good", "hello.elf"), smp=2)
+    run.expect_status(NOT_STARTED)
+    assert run.errors() == [
+        "vm bad: processors: there is no processor 5; this machine's are 0 to 1"]
+    assert run.end_of("good")[1] == 1
+    assert not run.has_ended("bad")
