@@ -14,8 +14,8 @@ from neap import BUILD
 
 pytestmark = pytest.mark.target("qemu")
 ELF = os.path.join(BUILD, "torture.elf")
-PARTS = ["lock", "frame", "heap", "ptab", "pingpong", "wakeup", "threads", "slices", "timer", "lapic",
-         "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table"]
+PARTS = ["lock", "frame", "heap", "ptab", "pingpong", "wakeup", "threads", "slices", "migrate", "timer",
+         "lapic", "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table"]
 SERIAL_EVERY = 64       # of a processor's lines, one goes to the serial port
 
 

@@ -121,6 +121,10 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse(VM_A), 0);
 	assert_int_equal(m.vm[0]->cpus, 1);
+	assert_int_equal(m.vm[0]->weight, SCHED_WEIGHT_DEFAULT);
+	assert_false(m.vm[0]->processors_given);
+	for (u32 i = 0; i < CPU_MAX; i++)
+		assert_true(cpu_set_has(&m.vm[0]->processors, i));
 	assert_true(m.vm[0]->uart);
 	assert_true(m.vm[0]->debug_exit);
 	assert_string_equal(m.vm[0]->initrd, "");
@@ -179,12 +183,12 @@ static void test_keys_bad(void **state)
 	(void)state;
 	expect_error(VM_A "foo = 1\n",
 		     "manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
-		     "initrd, cmdline, module, uart, debug_exit",
+		     "initrd, cmdline, module, uart, debug_exit, weight, processors",
 		     0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit",
+		"initrd, cmdline, module, uart, debug_exit, weight, processors",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -385,6 +389,44 @@ static void test_switches(void **state)
 	}
 }
 
+static void test_weight(void **state)
+{
+	static const char *const bad[] = { "", "0", "1001", "-1", "10 20", "x", "99999999999999" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("weight", bad[i], "a weight from 1 to 1000");
+	accept("weight", "1");
+	assert_int_equal(m.vm[0]->weight, 1);
+	manifest_free(&m);
+	accept("weight", "1000 # much");
+	assert_int_equal(m.vm[0]->weight, SCHED_WEIGHT_MAX);
+}
+
+#define EXPECT_PROCESSORS "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
+
+static void test_processors(void **state)
+{
+	static const char *const bad[] = { "",	   "512", "0-512", "3-1",   "1,",  ",1",
+					   "1,,2", "1-",  "-1",	   "1-2-3", "a",   "0 1",
+					   "# 1",  "1;2", "0x1",   "*",	    "all", "1..3" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("processors", bad[i], EXPECT_PROCESSORS);
+	accept("processors", "0-1, 3 ,64 - 66 # some");
+	assert_true(m.vm[0]->processors_given);
+	for (u32 i = 0; i < CPU_MAX; i++)
+		assert_int_equal(cpu_set_has(&m.vm[0]->processors, i),
+				 i < 2 || i == 3 || (i >= 64 && i <= 66));
+	manifest_free(&m);
+	accept("processors", "511");
+	assert_int_equal(cpu_set_next(&m.vm[0]->processors, 0), CPU_MAX - 1);
+	manifest_free(&m);
+	accept("processors", "0-511,7");
+	assert_int_equal(cpu_set_next(&m.vm[0]->processors, 500), 500);
+}
+
 static void test_sections_bad(void **state)
 {
 	(void)state;
@@ -532,7 +574,7 @@ static void test_longest_message(void **state)
 	strcat(text, " = 1\n");
 	assert_int_equal(parse(text), 0);
 	assert_non_null(strstr(shim_log_last(), "xx...`; expected one of"));
-	assert_non_null(strstr(shim_log_last(), "debug_exit"));
+	assert_non_null(strstr(shim_log_last(), "processors"));
 	assert_true(strlen(shim_log_last()) < LOG_LINE_MAX - 8);
 }
 
@@ -547,6 +589,7 @@ int main(void)
 		TEST(test_cpus),	  TEST(test_memory),
 		TEST(test_names),	  TEST(test_lines),
 		TEST(test_module_limit),  TEST(test_switches),
+		TEST(test_weight),	  TEST(test_processors),
 		TEST(test_sections_bad),  TEST(test_vm_name_length),
 		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
 		TEST(test_size_limit),	  TEST(test_errors_shown),
