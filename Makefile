@@ -54,7 +54,8 @@ $(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES))
 HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o \
 	arch/x86/svm/svm_exit.o arch/x86/svm/svm_event.o arch/x86/svm/svm_skip.o hv/exit.o hv/cpuid.o \
 	hv/msr.o hv/mmio.o hv/mmio_move.o hv/io_bus.o hv/dev/pic.o hv/dev/lapic.o hv/dev/lapic_access.o hv/dev/lapic_irq.o \
-	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o)
+	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o core/rbtree.o \
+	core/runqueue.o core/sched_place.o)
 $(HOT_OBJECTS): HV_CFLAGS += -fomit-frame-pointer
 $(BUILD)/hv/emulate/emu_decode.o: HV_CFLAGS += $(ZYDIS_CFLAGS)
 $(BUILD)/hv/dev/acpi/aml.o: $(ACPI_AML)

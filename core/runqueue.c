@@ -37,9 +37,10 @@ static void advance(struct runqueue *rq, const struct thread *running)
 
 	if (!first && !running)
 		return;
-	min = running ? running->vruntime : first->vruntime;
-	if (first && is_before(first->vruntime, min))
+	if (first && running && is_before(first->vruntime, running->vruntime))
 		min = first->vruntime;
+	else
+		min = running ? running->vruntime : first->vruntime;
 	if (is_before(rq->min_vruntime, min))
 		rq->min_vruntime = min;
 }

@@ -107,8 +107,8 @@ static void switch_away(struct cpu *c)
 {
 	struct runqueue *rq = &c->runqueue;
 	struct thread *from = c->current, *to = take_next(c);
-	u64 slice = runqueue_slice(rq);
 	bool ticking = rq->length > 0;
+	u64 slice = ticking ? runqueue_slice(rq) : 0;
 
 	to->state = THREAD_RUNNING;
 	to->on_cpu = true;
@@ -150,14 +150,13 @@ static struct cpu *lock_cpu_of(struct thread *t)
 }
 
 /*
- * A thread that did not want to run, or moves, becomes ready on c; c's queue is locked. True: c is
- * to be kicked once it is not, for the thread's turn has come, or slices begin here.
+ * A thread that did not want to run, or moves, becomes ready on c; c is locked, and charged. True:
+ * c is to be kicked once it is not, for the thread's turn has come, or slices begin here.
  */
 static bool make_ready(struct cpu *c, struct thread *t, s64 lag)
 {
 	struct runqueue *rq = &c->runqueue;
 
-	runqueue_charge(rq, running(c), time_now());
 	runqueue_arrive(rq, t, lag);
 	t->state = THREAD_READY;
 	runqueue_insert(rq, t, false);
@@ -185,6 +184,7 @@ static void join(struct cpu *c, struct thread *t, s64 lag)
 	bool notice;
 
 	spin_lock(&c->runqueue.lock);
+	runqueue_charge(&c->runqueue, running(c), time_now());
 	notice = make_ready(c, t, lag);
 	spin_unlock(&c->runqueue.lock);
 	if (notice)
@@ -199,15 +199,16 @@ static void wake(struct cpu *c, struct thread *t)
 	bool notice;
 	s64 lag;
 
-	runqueue_charge(&c->runqueue, running(c), time_now());
 	if (!sched_place_claim(c->id) && sched_place_can_leave(t))
 		to = sched_place_claim_idle(t->allowed, c->id);
 	if (to && to != c) {
+		runqueue_charge(&c->runqueue, running(c), time_now());
 		lag = leave(c, t, to);
 		spin_unlock(&c->runqueue.lock);
 		join(to, t, lag);
 		return;
 	}
+	runqueue_charge(&c->runqueue, running(c), time_now());
 	notice = make_ready(c, t, runqueue_lag(&c->runqueue, t));
 	spin_unlock(&c->runqueue.lock);
 	if (notice)
