@@ -48,7 +48,7 @@ def test_weights(run_guests, weight, least, most):
                         share("counter", 1000, weight=weight, processors="0"), smp=1)
     ran, turns, moved, after = scheduled(run, "counter")
     assert least <= 100 * ran / after <= most, (ran, after)
-    assert turns > 20
+    assert turns > 5
     assert moved == 0
 
 
