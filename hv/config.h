@@ -3,17 +3,18 @@
 #define NEAP_HV_CONFIG_H
 
 #include "core/cpu_set.h"
-#include "core/sched.h"
 #include "core/types.h"
 
-#define VM_NAME_MAX	32
-#define VM_CMDLINE_MAX	1024
-#define VM_MODULE_MAX	8 /* multiboot modules of one guest */
-#define VM_MAX_CPUS	4096
-#define MANIFEST_VM_MAX 32 /* VMs in one manifest */
-#define MODULE_NAME_MAX 64
-#define VM_MIN_MEMORY	(1 * MIB)
-#define VM_MAX_MEMORY	(1ull << 40)
+#define VM_NAME_MAX	  32
+#define VM_CMDLINE_MAX	  1024
+#define VM_MODULE_MAX	  8 /* multiboot modules of one guest */
+#define VM_MAX_CPUS	  4096
+#define MANIFEST_VM_MAX	  32 /* VMs in one manifest */
+#define MODULE_NAME_MAX	  64
+#define VM_WEIGHT_DEFAULT 100
+#define VM_WEIGHT_MAX	  1000
+#define VM_MIN_MEMORY	  (1 * MIB)
+#define VM_MAX_MEMORY	  (1ull << 40)
 
 struct vm_module_ref {
 	char name[MODULE_NAME_MAX];   /* boot module */

@@ -106,7 +106,7 @@ static void begin_vm(struct parser *p, struct span name)
 	}
 	memcpy(vm->name, name.s, name.n); /* is_vm_name() looked at the length */
 	vm->cpus = 1;
-	vm->weight = SCHED_WEIGHT_DEFAULT;
+	vm->weight = VM_WEIGHT_DEFAULT;
 	cpu_set_add_all(&vm->processors);
 	vm->uart = vm->debug_exit = true;
 	vm->line = p->line;

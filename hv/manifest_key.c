@@ -10,7 +10,7 @@
 #define EXPECT_SWITCH  "on or off"
 #define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
 #define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
-#define EXPECT_WEIGHT  "a weight from 1 to " XSTR(SCHED_WEIGHT_MAX)
+#define EXPECT_WEIGHT  "a weight from 1 to " XSTR(VM_WEIGHT_MAX)
 #define EXPECT_PROCS   "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
 
 /* The messages above spell these out. */
@@ -47,7 +47,7 @@ static const char *set_weight(struct vm_config *vm, struct span value, struct sp
 	u64 n;
 
 	*bad = value;
-	if (!only_word(value, &word) || !span_number(word, SCHED_WEIGHT_MAX, &n) || n == 0)
+	if (!only_word(value, &word) || !span_number(word, VM_WEIGHT_MAX, &n) || n == 0)
 		return EXPECT_WEIGHT;
 	vm->weight = (u32)n;
 	return NULL;

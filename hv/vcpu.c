@@ -8,6 +8,7 @@
 #include "core/percpu.h"
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
+#include "hv/placement.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -109,15 +110,6 @@ void vcpu_destroy(struct vcpu *v)
 	heap_free(v);
 }
 
-/* Where a vCPU is at first: on those that its VM may use in turn, so that VMs spread over them. */
-static u32 next_cpu(const struct cpu_set *allowed)
-{
-	static u32 last;
-	u32 cpu = cpu_set_next(allowed, atomic_fetch_add(&last, 1) % cpu_count());
-
-	return cpu < cpu_count() ? cpu : cpu_set_next(allowed, 0);
-}
-
 static void thread_main(void *arg);
 
 /* Takes its state out of this CPU: called by it before another thread runs here. */
@@ -129,10 +121,13 @@ static void evict(struct thread *t)
 	this_cpu()->loaded_vcpu = NULL;
 }
 
+_Static_assert(VM_WEIGHT_MAX == SCHED_WEIGHT_MAX && VM_WEIGHT_DEFAULT == SCHED_WEIGHT_DEFAULT,
+	       "the manifest's weights are the scheduler's");
+
 static int prepare_thread(struct vcpu *v)
 {
 	const struct vm_config *config = v->vm->config;
-	int err = sched_prepare(&v->thread, config->name, next_cpu(&config->processors),
+	int err = sched_prepare(&v->thread, config->name, placement_next(&config->processors),
 				thread_main, v);
 
 	sched_set_share(&v->thread, config->weight, &config->processors);

@@ -13,6 +13,7 @@
 #include "hv/exit.h"
 #include "hv/load/load.h"
 #include "hv/manager.h"
+#include "hv/placement.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/phys.h"
@@ -82,12 +83,17 @@ static int check_memory(const struct vm *vm)
 }
 
 /* Of the manifest's processors the first that is not there is named. */
-static int check_processors(const struct vm *vm)
+static int choose_processors(const struct vm *vm)
 {
-	const struct vm_config *c = vm->config;
-	u32 n = cpu_count(), missing = cpu_set_next(&c->processors, n);
+	struct vm_config *c = vm->config;
+	u32 n = cpu_count(), missing;
 
-	if (!c->processors_given || missing == CPU_MAX)
+	if (!c->processors_given) {
+		placement_all(&c->processors);
+		return 0;
+	}
+	missing = cpu_set_next(&c->processors, n);
+	if (missing == CPU_MAX)
 		return 0;
 	log_error("vm %s: processors: there is no processor %u; this machine's are 0 to %u",
 		  c->name, missing, n - 1);
@@ -155,7 +161,7 @@ static int build(struct vm *vm)
 	int err = find_images(vm, &images);
 
 	if (!err)
-		err = check_processors(vm);
+		err = choose_processors(vm);
 	if (!err)
 		err = build_memory(vm);
 	if (!err)

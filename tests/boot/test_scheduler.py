@@ -64,7 +64,8 @@ def test_iterations(run_guests):
 @pytest.mark.slow(20)
 def test_spinning_on_all(run_guests):
     """Two spinning vCPUs and two that count, on two processors: half of them for each VM."""
-    run = run_until_end(run_guests, spinner(cpus=2), share("counter", 500, cpus=2), smp=2)
+    run = run_until_end(run_guests, spinner(cpus=2, processors="1-2"),
+                        share("counter", 500, cpus=2, processors="1-2"), smp=3)
     ran, _, _, after = scheduled(run, "counter")
     assert 35 <= 100 * ran / (2 * after) <= 65, (ran, after)
     assert min(counts(run)) > 0
@@ -73,7 +74,8 @@ def test_spinning_on_all(run_guests):
 @pytest.mark.slow(20)
 def test_three_on_two(run_guests):
     """None of the three has a processor of its own: they take turns in being alone."""
-    run = run_until_end(run_guests, share("counter", 1000, cpus=3), smp=2)
+    run = run_until_end(run_guests, share("counter", 1000, cpus=3, processors="1-2"),
+                        smp=3)
     _, _, moved, _ = scheduled(run, "counter")
     assert moved >= 8
     assert min(counts(run)[1:]) > 0.5 * max(counts(run)[1:])

@@ -121,7 +121,7 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse(VM_A), 0);
 	assert_int_equal(m.vm[0]->cpus, 1);
-	assert_int_equal(m.vm[0]->weight, SCHED_WEIGHT_DEFAULT);
+	assert_int_equal(m.vm[0]->weight, VM_WEIGHT_DEFAULT);
 	assert_false(m.vm[0]->processors_given);
 	for (u32 i = 0; i < CPU_MAX; i++)
 		assert_true(cpu_set_has(&m.vm[0]->processors, i));
@@ -400,7 +400,7 @@ static void test_weight(void **state)
 	assert_int_equal(m.vm[0]->weight, 1);
 	manifest_free(&m);
 	accept("weight", "1000 # much");
-	assert_int_equal(m.vm[0]->weight, SCHED_WEIGHT_MAX);
+	assert_int_equal(m.vm[0]->weight, VM_WEIGHT_MAX);
 }
 
 #define EXPECT_PROCESSORS "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
