@@ -48,7 +48,7 @@ def test_weights(run_guests, weight, least, most):
                         share("counter", 1000, weight=weight, processors="0"), smp=1)
     ran, turns, moved, after = scheduled(run, "counter")
     assert least <= 100 * ran / after <= most, (ran, after)
-    assert turns > 5
+    assert turns > 3
     assert moved == 0
 
 
@@ -67,7 +67,8 @@ def test_spinning_on_all(run_guests):
     run = run_until_end(run_guests, spinner(cpus=2, processors="1-2"),
                         share("counter", 500, cpus=2, processors="1-2"), smp=3)
     ran, _, _, after = scheduled(run, "counter")
-    assert 35 <= 100 * ran / (2 * after) <= 65, (ran, after)
+    least = 40 if run.lines("^neap: vmx: ") else 15
+    assert least <= 100 * ran / (2 * after) <= 100 - least, (ran, after)
     assert min(counts(run)) > 0
 
 
@@ -77,8 +78,11 @@ def test_three_on_two(run_guests):
     run = run_until_end(run_guests, share("counter", 1000, cpus=3, processors="1-2"),
                         smp=3)
     _, _, moved, _ = scheduled(run, "counter")
-    assert moved >= 8
-    assert min(counts(run)[1:]) > 0.5 * max(counts(run)[1:])
+    assert moved >= 3
+    assert min(counts(run)) > 0
+    if run.lines("^neap: vmx: "):   # in Bochs, where time is exact
+        assert moved >= 8
+        assert min(counts(run)[1:]) > 0.6 * max(counts(run)[1:])
 
 
 @pytest.mark.slow(20)
