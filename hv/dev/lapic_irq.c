@@ -64,35 +64,70 @@ void lapic_raise_notify(struct lapic *l, u8 vector)
 	l->config.ops->notify(l->config.ctx);
 }
 
+/* The bits of one word, vectors 64*word on, become pending. */
+static void lapic_merge_word(struct lapic *l, unsigned word, u64 bits, bool level)
+{
+	u32 half[2] = { (u32)bits, (u32)(bits >> 32) };
+
+	if (l->mode == LAPIC_MODE_DISABLED)
+		return; /* sent before it was switched off */
+	for (unsigned i = 0; i < 2; i++) {
+		lapic_set_trigger(l, word * 2 + i, half[i], level ? half[i] : 0);
+		l->regs[(LAPIC_IRR + word * 2 + i) * 4] |= half[i];
+	}
+	l->irr_hint = true;
+}
+
 static void lapic_merge_posted(struct lapic *l)
 {
-	/* Pairs with the exchange in lapic_deliver(): what is posted after this notifies anew. */
-	atomic_xchg(&l->posted.on, 0);
-	for (unsigned i = 0; i < 8; i += 2) {
-		u64 bits, level;
+	struct lapic_posted *p = l->posted;
 
-		if (!READ_ONCE(l->posted.pir[i / 2]))
-			continue;
-		bits = atomic_xchg(&l->posted.pir[i / 2], 0);
-		if (l->mode == LAPIC_MODE_DISABLED)
-			continue; /* sent before it was switched off */
-		level = READ_ONCE(l->posted.level[i / 2]);
-		lapic_set_trigger(l, i, (u32)bits, (u32)level);
-		lapic_set_trigger(l, i + 1, (u32)(bits >> 32), (u32)(level >> 32));
-		l->regs[(LAPIC_IRR + i) * 4] |= (u32)bits;
-		l->regs[(LAPIC_IRR + i + 1) * 4] |= (u32)(bits >> 32);
-		l->irr_hint = true;
+	/* Pairs with the setting in lapic_post_edge(): what is posted after this notifies anew. */
+	atomic_fetch_and(&p->control, ~LAPIC_POSTED_ON);
+	for (unsigned i = 0; i < 4; i++) {
+		if (READ_ONCE(p->pir[i]))
+			lapic_merge_word(l, i, atomic_xchg(&p->pir[i], 0), false);
 	}
 }
 
+static void lapic_take_events(struct lapic *l, u32 events)
+{
+	atomic_fetch_and(&l->events, ~events);
+	if (events & LAPIC_EVENT_TIMER)
+		lapic_timer_expired(l);
+	if (!(events & LAPIC_EVENT_LEVEL))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		if (READ_ONCE(l->level[i]))
+			lapic_merge_word(l, i, atomic_xchg(&l->level[i], 0), true);
+	}
+}
+
+/* Edges first: a vector that came both ways was made level-triggered last. */
 void lapic_sync_pir(struct lapic *l)
 {
-	if (unlikely(READ_ONCE(l->events) & LAPIC_EVENT_TIMER)) {
-		atomic_fetch_and(&l->events, ~LAPIC_EVENT_TIMER);
-		lapic_timer_expired(l);
-	}
-	if (READ_ONCE(l->posted.on))
+	u32 events;
+
+	if (READ_ONCE(l->posted->control) & LAPIC_POSTED_ON)
 		lapic_merge_posted(l);
+	events = READ_ONCE(l->events) & (LAPIC_EVENT_TIMER | LAPIC_EVENT_LEVEL);
+	if (unlikely(events))
+		lapic_take_events(l, events);
+}
+
+bool lapic_park(struct lapic *l)
+{
+	/* Full barrier: pairs with that of lapic_post_edge(), which looks at SN after it set ON. */
+	if (!(READ_ONCE(l->posted->control) & LAPIC_POSTED_SN))
+		atomic_fetch_or(&l->posted->control, LAPIC_POSTED_SN);
+	return READ_ONCE(l->posted->control) & LAPIC_POSTED_ON;
+}
+
+bool lapic_unpark(struct lapic *l)
+{
+	if (READ_ONCE(l->posted->control) & LAPIC_POSTED_SN)
+		atomic_fetch_and(&l->posted->control, ~LAPIC_POSTED_SN);
+	return READ_ONCE(l->posted->control) & LAPIC_POSTED_ON;
 }
 
 int lapic_highest_irr(struct lapic *l)

@@ -76,6 +76,7 @@ void vmx_update_apic_mode(struct vcpu *v)
 	update_msr_bitmap(v, mode == LAPIC_MODE_X2APIC);
 	lapic_set_hw_delivery(&v->lapic, vid);
 	x->rvi = -2;
+	vmx_posted_switch(v, vid);
 	if (vid) {
 		int isr = lapic_highest_isr(&v->lapic);
 

@@ -109,6 +109,19 @@ static enum run_next exit_nmi_window(struct vcpu *v)
 	return RUN_RESUME;
 }
 
+/*
+ * The guest spins. Worth a change of threads only if another waits for this CPU; else the loop is
+ * left to itself for another window.
+ */
+static enum run_next exit_pause(struct vcpu *v)
+{
+	vmx_skip_instruction(v);
+	if (!READ_ONCE(this_cpu()->runqueue.length))
+		return RUN_RESUME;
+	vcpu_post(v, THREAD_RESCHED);
+	return RUN_LEAVE;
+}
+
 static u64 read_guest_cr4(void)
 {
 	return vmcs_readn(VMCS_CR4_SHADOW) | vmcs_readn(VMCS_GUEST_CR4);
@@ -404,6 +417,7 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[34] = exit_entry_failed,
 	[36] = exit_undefined,
 	[39] = exit_undefined,
+	[40] = exit_pause,
 	[41] = exit_entry_failed,
 	[43] = exit_tpr_below,
 	[44] = exit_apic_access_vectoring,
@@ -423,7 +437,6 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[29] = exit_unhandled,
 	[35] = exit_unhandled,
 	[37 ... 38] = exit_unhandled,
-	[40] = exit_unhandled,
 	[42] = exit_unhandled,
 	[46 ... 47] = exit_unhandled,
 	[51] = exit_unhandled,
@@ -464,6 +477,7 @@ static const char *const names[] = {
 	[34] = "entry failed: MSR loading",
 	[36] = "MWAIT",
 	[39] = "MONITOR",
+	[40] = "PAUSE",
 	[41] = "entry failed: machine check",
 	[43] = "TPR below threshold",
 	[44] = "APIC access",
