@@ -53,8 +53,7 @@ static void lapic_reset_regs(struct lapic *l)
 	atomic_fetch_and(&l->events, ~LAPIC_EVENT_EXTINT);
 	WRITE_ONCE(l->errors, 0);
 	WRITE_ONCE(l->lint_remote_irr, 0);
-	l->irr_hint = l->hw_delivery;
-	l->isr_top = l->hw_delivery ? LAPIC_ISR_UNKNOWN : -1;
+	l->irr_words = l->isr_words = l->hw_delivery ? 0xff : 0;
 	l->tmr_changed = true;
 	lapic_timer_reset(l);
 	lapic_update_pic(l);
@@ -154,12 +153,6 @@ int lapic_set_base(struct lapic *l, u64 value)
 }
 
 /* --- interrupts in --- */
-
-bool lapic_is_enabled(const struct lapic *l)
-{
-	return READ_ONCE(l->mode) != LAPIC_MODE_DISABLED &&
-	       (lapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE);
-}
 
 /* The owner takes it: only it can set TMR and the EOI exits. */
 static void lapic_post_level(struct lapic *l, u8 vector)

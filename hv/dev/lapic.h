@@ -128,19 +128,16 @@ struct lapic {
 	bool pic_open; /* PIC interrupts come through; likewise */
 
 	/* Owner only from here on. */
-	bool irr_hint;	  /* false: IRR is known to be empty */
-	bool hw_delivery; /* hardware changes IRR and ISR behind our back */
+	u8 irr_words, isr_words; /* bit n: register n of the bank is not 0; see hw_delivery */
+	bool hw_delivery;	 /* hardware changes IRR and ISR behind our back: all bits set */
 	/* Set when a bit of TMR changes, for EOI-exit bitmaps; the backend clears it. */
 	bool tmr_changed;
-	s32 isr_top; /* highest vector in service, -1: none, LAPIC_ISR_UNKNOWN: look */
 	u64 base;    /* IA32_APIC_BASE */
 	struct lapic_timer timer;
 
 	/* Fixed once initialised. */
 	struct lapic_config config;
 };
-
-#define LAPIC_ISR_UNKNOWN (-2)
 
 #define LAPIC_EVENT_TIMER  1u /* the host's timer went off */
 #define LAPIC_EVENT_EXTINT 2u /* an ExtINT message came */
@@ -228,16 +225,19 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
 /* What a source in the processor does: LAPIC_LVT_THERMAL or _PMC, as its entry says. */
 void lapic_fire_lvt(struct lapic *l, enum lapic_reg lvt);
 
-/* Enabled by SVR and IA32_APIC_BASE: accepts fixed interrupts. */
-bool lapic_is_enabled(const struct lapic *l);
-
 /* Is l a destination of a message in logical mode (not a broadcast)? */
 bool lapic_matches_logical(const struct lapic *l, u32 dest);
 
 /* --- interrupts out; owner --- */
 
 /* Takes in what others posted, and runs the timer. Cheap when there is nothing. */
-void lapic_sync_pir(struct lapic *l);
+void lapic_take_posted(struct lapic *l);
+static force_inline void lapic_sync_pir(struct lapic *l)
+{
+	if ((READ_ONCE(l->posted->control) & LAPIC_POSTED_ON) ||
+	    unlikely(READ_ONCE(l->events) & (LAPIC_EVENT_TIMER | LAPIC_EVENT_LEVEL)))
+		lapic_take_posted(l);
+}
 
 /*
  * From now on notify() is called for what is posted, and no longer notify_running(). True if
@@ -260,14 +260,22 @@ bool lapic_unpark(struct lapic *l) __must_check;
 int lapic_pending_vector(struct lapic *l);
 
 /*
- * Acknowledges what lapic_pending_vector() gave; returns the vector to inject: the spurious one
- * when the interrupt is no longer deliverable.
+ * Acknowledges what lapic_pending_vector() has just said; returns the vector to inject. Nothing
+ * else is deliverable then until the next notification, unless it was LAPIC_EXTINT: it was the
+ * highest, and what is left has to wait for its end.
  */
 u8 lapic_accept(struct lapic *l, int pending);
 
 /* Whether the PIC's interrupts reach this processor, and whether there is one. */
-bool lapic_accepts_extint(const struct lapic *l);
-bool lapic_extint_pending(struct lapic *l);
+static force_inline bool lapic_accepts_extint(const struct lapic *l)
+{
+	return l->pic_open || (READ_ONCE(l->events) & LAPIC_EVENT_EXTINT);
+}
+
+static force_inline bool lapic_extint_pending(struct lapic *l)
+{
+	return unlikely(lapic_accepts_extint(l)) && l->config.ops->extint_pending(l->config.ctx);
+}
 
 int lapic_highest_irr(struct lapic *l); /* -1: none */
 int lapic_highest_isr(struct lapic *l); /* -1: none */
@@ -295,6 +303,13 @@ static inline u32 lapic_reg(const struct lapic *l, unsigned reg)
 static inline void lapic_set_reg(struct lapic *l, unsigned reg, u32 value)
 {
 	WRITE_ONCE(l->regs[reg * 4], value);
+}
+
+/* Enabled by SVR and IA32_APIC_BASE: accepts fixed interrupts. Any CPU. */
+static force_inline bool lapic_is_enabled(const struct lapic *l)
+{
+	return READ_ONCE(l->mode) != LAPIC_MODE_DISABLED &&
+	       (lapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE);
 }
 
 /* Sets a vector's IRR bit as edge-triggered; vector >= 16. Without and with notification. */

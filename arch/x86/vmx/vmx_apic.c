@@ -86,6 +86,7 @@ void vmx_update_apic_mode(struct vcpu *v)
 	}
 	if (vmx_caps.tpr_shadow)
 		vmcs_write32(VMCS_TPR_THRESHOLD, 0);
+	x->tpr_threshold = 0;
 	if (vmx_caps.vpid)
 		vmx_invvpid(x->vpid);
 	vcpu_post(v, VCPU_IRQ);

@@ -168,6 +168,7 @@ static void write_optional_controls(struct vcpu *v)
 	if (c->tpr_shadow) {
 		vmcs_write64(VMCS_VIRTUAL_APIC_PAGE, virt_to_phys(x->apic_page).v);
 		vmcs_write32(VMCS_TPR_THRESHOLD, 0);
+		x->tpr_threshold = 0;
 	}
 	if (c->apic_access)
 		vmcs_write64(VMCS_APIC_ACCESS_PAGE, v->vm->apic_access_page.v);

@@ -213,8 +213,11 @@ static enum run_next exit_rdmsr(struct vcpu *v)
 static enum run_next exit_wrmsr(struct vcpu *v)
 {
 	u64 value = v->regs.r[REG_RDX] << 32 | (u32)v->regs.r[REG_RAX];
+	u32 msr = (u32)v->regs.r[REG_RCX];
+	bool x2apic = msr - LAPIC_X2APIC_MSR < LAPIC_X2APIC_MSR_END - LAPIC_X2APIC_MSR;
 
-	if (msr_write(v, (u32)v->regs.r[REG_RCX], value))
+	/* Most of them are these. */
+	if (x2apic ? lapic_msr_write(&v->lapic, msr, value) : msr_write(v, msr, value))
 		return vmx_inject_gp(v);
 	vmx_skip_instruction(v);
 	return RUN_RESUME;

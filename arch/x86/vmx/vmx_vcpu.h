@@ -30,6 +30,7 @@ struct vmx_vcpu {
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
+	u32 tpr_threshold; /* what is in the VMCS */
 	s16 rvi; /* virtual-interrupt delivery: what RVI was set to last */
 	/* Values of registers that the guest owns while it is loaded. */
 	u64 passthrough[16];
@@ -84,8 +85,6 @@ void vmx_get_mode(struct vcpu *vcpu, struct guest_state *s);
 void vmx_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void vmx_get_state(struct vcpu *vcpu, struct guest_state *s);
 void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
-/* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
-bool vmx_can_take_irq(struct vcpu *vcpu);
 
 /* --- vmx_event.c --- */
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
@@ -138,6 +137,14 @@ const char *vmx_exit_name(u32 reason);
 static inline bool vmx_trap_pending(void)
 {
 	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
+}
+
+/* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
+static force_inline bool vmx_can_take_irq(void)
+{
+	return (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
+	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
 }
 
 /* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
