@@ -88,8 +88,7 @@ struct lapic_posted {
 	u32 ndst;
 	u64 reserved[3];
 } __aligned(64);
-_Static_assert(sizeof(struct lapic_posted) == 64 &&
-		       offsetof(struct lapic_posted, control) == 32 &&
+_Static_assert(sizeof(struct lapic_posted) == 64 && offsetof(struct lapic_posted, control) == 32 &&
 		       offsetof(struct lapic_posted, ndst) == 36,
 	       "as the processor has it");
 
@@ -132,7 +131,7 @@ struct lapic {
 	bool hw_delivery;	 /* hardware changes IRR and ISR behind our back: all bits set */
 	/* Set when a bit of TMR changes, for EOI-exit bitmaps; the backend clears it. */
 	bool tmr_changed;
-	u64 base;    /* IA32_APIC_BASE */
+	u64 base; /* IA32_APIC_BASE */
 	struct lapic_timer timer;
 
 	/* Fixed once initialised. */

@@ -21,14 +21,6 @@ static force_inline void lapic_clear_bit(struct lapic *l, unsigned bank, u8 vect
 		*words &= (u8) ~(1u << vector / 32);
 }
 
-/* Two neighbouring registers of a bank: vectors 64*word to 64*word+63. */
-static force_inline u64 lapic_bank_word(const struct lapic *l, unsigned bank, unsigned word)
-{
-	const u32 *low = &l->regs[(bank + word * 2) * 4];
-
-	return (u64)low[4] << 32 | low[0];
-}
-
 static force_inline unsigned lapic_top_bit(u32 bits)
 {
 	return (unsigned)__builtin_clz(bits) ^ 31;
@@ -44,13 +36,33 @@ static u8 lapic_bank_words(const struct lapic *l, unsigned bank)
 	return (u8)words;
 }
 
+/* Two neighbouring registers of a bank: vectors 64*word to 64*word+63. */
+static force_inline u64 lapic_bank_word(const struct lapic *l, unsigned bank, unsigned word)
+{
+	const u32 *low = &l->regs[(bank + word * 2) * 4];
+
+	return (u64)low[4] << 32 | low[0];
+}
+
+/* The highest vector of a bank that hardware may have changed. */
+static int lapic_bank_search(const struct lapic *l, unsigned bank)
+{
+	for (unsigned word = 4; word-- > 0;) {
+		u64 bits = lapic_bank_word(l, bank, word);
+
+		if (bits)
+			return (int)(word * 64 + 63) - __builtin_clzll(bits);
+	}
+	return -1;
+}
+
 /* The highest vector of a bank, -1: none. words: its registers that hold something. */
 static force_inline int lapic_bank_highest(const struct lapic *l, unsigned bank, unsigned words)
 {
 	unsigned word;
 
 	if (unlikely(l->hw_delivery))
-		words = lapic_bank_words(l, bank);
+		return lapic_bank_search(l, bank);
 	if (!words)
 		return -1;
 	word = lapic_top_bit(words);

@@ -218,7 +218,8 @@ static void test_reset(void **state)
 	assert_int_equal(fake_serve(l), 0x40);
 }
 
-/* --- senders against an owner that runs and sleeps, each vector taken before it is sent again --- */
+/* --- senders against an owner that runs and sleeps, each vector taken before it is sent again ---
+ */
 
 #define SENDERS 3
 #define ROUNDS	4000
@@ -301,15 +302,9 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_layout),
-		T(test_starts_parked),
-		T(test_processor_takes),
-		T(test_owner_takes),
-		T(test_park),
-		T(test_level_is_the_owners),
-		T(test_edge_after_level),
-		T(test_both_ways),
-		T(test_reset),
+		T(test_layout),		  T(test_starts_parked), T(test_processor_takes),
+		T(test_owner_takes),	  T(test_park),		 T(test_level_is_the_owners),
+		T(test_edge_after_level), T(test_both_ways),	 T(test_reset),
 		T(test_threads),
 	};
 

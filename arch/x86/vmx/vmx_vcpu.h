@@ -31,7 +31,7 @@ struct vmx_vcpu {
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
 	u32 tpr_threshold; /* what is in the VMCS */
-	s16 rvi; /* virtual-interrupt delivery: what RVI was set to last */
+	s16 rvi;	   /* virtual-interrupt delivery: what RVI was set to last */
 	/* Values of registers that the guest owns while it is loaded. */
 	u64 passthrough[16];
 	u64 cr2, dr6;
