@@ -87,6 +87,12 @@ struct backend_ops {
 	void (*deliver_irq)(struct vcpu *vcpu);
 	/* Injects an NMI if one can be now; false: asked to be told when. */
 	bool (*deliver_nmi)(struct vcpu *vcpu);
+	/*
+	 * Any CPU: something has been posted for the vCPU, which is not parked (lapic_park()): its
+	 * processor takes it in, without an exit if it is in the guest. NULL if it is always
+	 * parked.
+	 */
+	void (*notify_running)(struct vcpu *vcpu);
 	/* An interrupt would be taken at once if the vCPU were not in HLT. */
 	bool (*irq_deliverable)(struct vcpu *vcpu);
 

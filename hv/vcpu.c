@@ -24,6 +24,11 @@ static void apic_notify(void *ctx)
 	vcpu_post(ctx, VCPU_IRQ);
 }
 
+static void apic_notify_running(void *ctx)
+{
+	backend->notify_running(ctx);
+}
+
 static void apic_nmi(void *ctx)
 {
 	vcpu_post(ctx, VCPU_NMI);
@@ -67,6 +72,7 @@ static void apic_eoi_broadcast(void *ctx, u8 vector)
 
 static const struct lapic_ops apic_ops = {
 	.notify = apic_notify,
+	.notify_running = apic_notify_running,
 	.nmi = apic_nmi,
 	.init = apic_init_request,
 	.sipi = apic_sipi,
@@ -216,6 +222,8 @@ static void handle_init_sipi(struct vcpu *v)
 	if (take(v, VCPU_SIPI) && v->activity == VCPU_WAIT_FOR_SIPI) {
 		backend->vcpu_set_sipi(v, READ_ONCE(v->sipi_vector));
 		v->activity = VCPU_RUNNING;
+		/* What was posted until now nobody has looked at. */
+		vcpu_post(v, VCPU_IRQ);
 	}
 }
 
@@ -260,6 +268,11 @@ static void loop(struct vcpu *v)
 		}
 		if (v->activity == VCPU_RUNNING) {
 			backend->run(v);
+			continue;
+		}
+		/* What came while the processor was to take it in: see to it before sleeping. */
+		if (lapic_park(&v->lapic) && v->activity == VCPU_HALTED) {
+			vcpu_post(v, VCPU_IRQ);
 			continue;
 		}
 		sched_block(VCPU_WAKE);

@@ -27,9 +27,12 @@ static void lapic_set_id_regs(struct lapic *l)
 
 static void lapic_discard_posted(struct lapic *l)
 {
-	WRITE_ONCE(l->posted.on, 0);
-	for (unsigned i = 0; i < 4; i++)
-		atomic_xchg(&l->posted.pir[i], 0);
+	atomic_fetch_and(&l->posted->control, ~LAPIC_POSTED_ON);
+	atomic_fetch_and(&l->events, ~LAPIC_EVENT_LEVEL);
+	for (unsigned i = 0; i < 4; i++) {
+		atomic_xchg(&l->posted->pir[i], 0);
+		atomic_xchg(&l->level[i], 0);
+	}
 }
 
 /* The register state of SDM vol. 3 11.4.7.1; the mode is the caller's matter. */
@@ -50,8 +53,7 @@ static void lapic_reset_regs(struct lapic *l)
 	atomic_fetch_and(&l->events, ~LAPIC_EVENT_EXTINT);
 	WRITE_ONCE(l->errors, 0);
 	WRITE_ONCE(l->lint_remote_irr, 0);
-	l->irr_hint = l->hw_delivery;
-	l->isr_top = l->hw_delivery ? LAPIC_ISR_UNKNOWN : -1;
+	l->irr_words = l->isr_words = l->hw_delivery ? 0xff : 0;
 	l->tmr_changed = true;
 	lapic_timer_reset(l);
 	lapic_update_pic(l);
@@ -98,10 +100,18 @@ void lapic_init(struct lapic *l, void *page, const struct lapic_config *config)
 	memset(l, 0, sizeof(*l));
 	memset(page, 0, PAGE_SIZE);
 	l->regs = page;
+	l->posted = &l->own_posted;
+	l->posted->control = LAPIC_POSTED_SN;
 	l->config = *config;
 	l->pic_open = config->bsp; /* as it will be: no notification yet */
 	lapic_timer_init(l);
 	lapic_reset(l, true);
+}
+
+void lapic_use_descriptor(struct lapic *l, struct lapic_posted *descriptor)
+{
+	descriptor->control = LAPIC_POSTED_SN;
+	l->posted = descriptor;
 }
 
 void lapic_fini(struct lapic *l)
@@ -144,33 +154,52 @@ int lapic_set_base(struct lapic *l, u64 value)
 
 /* --- interrupts in --- */
 
-bool lapic_is_enabled(const struct lapic *l)
+/* The owner takes it: only it can set TMR and the EOI exits. */
+static void lapic_post_level(struct lapic *l, u8 vector)
 {
-	return READ_ONCE(l->mode) != LAPIC_MODE_DISABLED &&
-	       (lapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE);
+	atomic_fetch_or(&l->level[vector / 64], BIT(vector % 64));
+	/* Pairs with the clearing in lapic_sync_pir(), as ON does. */
+	if (!(atomic_fetch_or(&l->events, LAPIC_EVENT_LEVEL) & LAPIC_EVENT_LEVEL))
+		l->config.ops->notify(l->config.ctx);
+}
+
+static void lapic_post_edge(struct lapic *l, u8 vector)
+{
+	struct lapic_posted *p = l->posted;
+	u64 bit = BIT(vector % 64), *level = &l->level[vector / 64];
+
+	/* The last sender wins. */
+	if (unlikely(READ_ONCE(*level) & bit))
+		atomic_fetch_and(level, ~bit);
+	/* Who set the bit before us has set ON or is about to, and notifies. */
+	if (atomic_fetch_or(&p->pir[vector / 64], bit) & bit)
+		return;
+	/* Pairs with the clearing in lapic_merge_posted(), or in the processor. */
+	if (atomic_fetch_or(&p->control, LAPIC_POSTED_ON) & LAPIC_POSTED_ON)
+		return;
+	/*
+	 * Who sets SN looks at ON after that, so one of us sees what the other did. The processor
+	 * leaves TMR alone: a vector that was level-triggered before is for the owner.
+	 */
+	if (likely(READ_ONCE(p->control) & LAPIC_POSTED_SN) ||
+	    (lapic_reg(l, LAPIC_TMR + vector / 32) >> vector % 32 & 1))
+		l->config.ops->notify(l->config.ctx);
+	else
+		l->config.ops->notify_running(l->config.ctx);
 }
 
 bool lapic_deliver(struct lapic *l, u8 vector, bool level)
 {
-	u64 bit = BIT(vector % 64), *mode = &l->posted.level[vector / 64];
-
 	if (unlikely(!lapic_is_enabled(l)))
 		return false;
 	if (unlikely(vector < LAPIC_VECTOR_MIN)) {
 		lapic_error(l, LAPIC_ESR_RECEIVE_VECTOR);
 		return false;
 	}
-	/* Before the vector itself is posted: the owner reads it after. The last sender wins. */
 	if (level)
-		atomic_fetch_or(mode, bit);
-	else if (unlikely(READ_ONCE(*mode) & bit))
-		atomic_fetch_and(mode, ~bit);
-	/* Who set the bit before us has set `on` or is about to, and notifies. */
-	if (atomic_fetch_or(&l->posted.pir[vector / 64], bit) & bit)
-		return true;
-	/* Pairs with the exchange of `on` in lapic_merge_posted(). */
-	if (!atomic_xchg(&l->posted.on, 1))
-		l->config.ops->notify(l->config.ctx);
+		lapic_post_level(l, vector);
+	else
+		lapic_post_edge(l, vector);
 	return true;
 }
 

@@ -3,8 +3,9 @@
  *
  * Registers are kept in a page with the architecture's layout, the one that VMX hardware can use
  * itself as virtual-APIC page. Only the vCPU's own thread (the owner) writes that page; everybody
- * else posts vectors to `posted`, which the owner merges. So the same code serves a processor
- * without any APIC virtualization, with the TPR shadow, and with virtual-interrupt delivery.
+ * else posts vectors to `posted`, which the owner merges, or the processor itself while it runs the
+ * guest. So the same code serves a processor without any APIC virtualization, with the TPR shadow,
+ * with virtual-interrupt delivery, and with posted interrupts.
  *
  * "Owner" below means: on the vCPU's thread, with the vCPU not in guest mode. "Any CPU" means
  * without restriction; such a function takes no lock itself.
@@ -44,6 +45,12 @@ struct lapic_ops {
 	 * that. The owner calls it as well. Must order like a locked instruction.
 	 */
 	void (*notify)(void *ctx);
+	/*
+	 * The same for what is in the posted-interrupt descriptor, while LAPIC_POSTED_SN is clear
+	 * there: the processor that runs the owner takes it in by itself when it is sent the
+	 * notification vector. NULL if it is never clear.
+	 */
+	void (*notify_running)(void *ctx);
 	void (*nmi)(void *ctx);
 	void (*init)(void *ctx); /* the owner shall call lapic_reset() when it gets to it */
 	void (*sipi)(void *ctx, u8 vector);
@@ -66,15 +73,28 @@ struct lapic_config {
 };
 
 /*
- * What others leave for the owner. A poster sets the vector's bit, then `on`; who finds `on` clear
- * notifies. The owner clears `on`, then takes the bits: no vector can be left behind without a
- * notification after it.
+ * What others leave for the owner: edge-triggered vectors. This is the processor's posted-interrupt
+ * descriptor (SDM vol. 3 30.6, table 30-1). A poster sets the vector's bit, then ON; who finds ON
+ * clear notifies. The owner, or the processor in its place, clears ON, then takes the bits: no
+ * vector can be left behind without a notification after it.
+ *
+ * SN is the owner's: clear while it runs its guest, or is about to, on a processor that takes in
+ * by itself what is posted; see lapic_park(). NV and NDST say where such a notification goes; the
+ * backend writes them when it loads the vCPU, while SN is set.
  */
 struct lapic_posted {
 	u64 pir[4];
-	u64 level[4]; /* trigger mode of the vector when it was last posted */
-	u32 on;	      /* 0 or 1 */
-};
+	u32 control; /* LAPIC_POSTED_*; atomic */
+	u32 ndst;
+	u64 reserved[3];
+} __aligned(64);
+_Static_assert(sizeof(struct lapic_posted) == 64 && offsetof(struct lapic_posted, control) == 32 &&
+		       offsetof(struct lapic_posted, ndst) == 36,
+	       "as the processor has it");
+
+#define LAPIC_POSTED_ON	      1u /* something is posted, and whom it concerns has been told */
+#define LAPIC_POSTED_SN	      2u /* the processor does not take it in: notify the owner */
+#define LAPIC_POSTED_NV_SHIFT 16 /* notification vector */
 
 /* Owner only, but for `timer`, whose callback touches nothing else here. */
 struct lapic_timer {
@@ -90,33 +110,37 @@ struct lapic_timer {
 };
 
 struct lapic {
-	struct lapic_posted posted; /* any CPU, atomically */
-	u32 events;		    /* likewise: LAPIC_EVENT_* */
-	u32 errors;		    /* likewise: found since the last write to ESR */
-	u32 lint;		    /* likewise: bit n, LINTn is asserted */
-	u32 lint_remote_irr;	    /* likewise: bit 0, a level LINT0 awaits its EOI */
+	struct lapic_posted *posted; /* own_posted, or the backend's; any CPU, atomically */
+	u32 events;		     /* likewise: LAPIC_EVENT_* */
+	u32 errors;		     /* likewise: found since the last write to ESR */
+	u32 lint;		     /* likewise: bit n, LINTn is asserted */
+	u32 lint_remote_irr;	     /* likewise: bit 0, a level LINT0 awaits its EOI */
+	/*
+	 * Likewise: vectors posted as level-triggered. Not among the others, as TMR and the EOI
+	 * exits are to follow, which only the owner can do. LAPIC_EVENT_LEVEL is their ON.
+	 */
+	u64 level[4];
+	struct lapic_posted own_posted;
 
 	u32 *regs;     /* the page; written by the owner (or hardware for it), some read by all */
 	u8 mode;       /* enum lapic_mode; written by the owner, read by all */
 	bool pic_open; /* PIC interrupts come through; likewise */
 
 	/* Owner only from here on. */
-	bool irr_hint;	  /* false: IRR is known to be empty */
-	bool hw_delivery; /* hardware changes IRR and ISR behind our back */
+	u8 irr_words, isr_words; /* bit n: register n of the bank is not 0; see hw_delivery */
+	bool hw_delivery;	 /* hardware changes IRR and ISR behind our back: all bits set */
 	/* Set when a bit of TMR changes, for EOI-exit bitmaps; the backend clears it. */
 	bool tmr_changed;
-	s32 isr_top; /* highest vector in service, -1: none, LAPIC_ISR_UNKNOWN: look */
-	u64 base;    /* IA32_APIC_BASE */
+	u64 base; /* IA32_APIC_BASE */
 	struct lapic_timer timer;
 
 	/* Fixed once initialised. */
 	struct lapic_config config;
 };
 
-#define LAPIC_ISR_UNKNOWN (-2)
-
 #define LAPIC_EVENT_TIMER  1u /* the host's timer went off */
 #define LAPIC_EVENT_EXTINT 2u /* an ExtINT message came */
+#define LAPIC_EVENT_LEVEL  4u /* there is something in `level` */
 
 /* --- life --- */
 
@@ -125,6 +149,12 @@ void lapic_init(struct lapic *l, void *page, const struct lapic_config *config);
 
 /* No timer callback is under way after this. The vCPU no longer runs. May wait for a callback. */
 void lapic_fini(struct lapic *l);
+
+/*
+ * The descriptor that the processor looks at is to be used for posting, not the one in l. Zeroed;
+ * outlives l. Before anybody can post.
+ */
+void lapic_use_descriptor(struct lapic *l, struct lapic_posted *descriptor);
 
 /* Owner. On INIT the mode, base and id stay (SDM vol. 3 11.4.7.3), at power-up nothing does. */
 void lapic_reset(struct lapic *l, bool power_up);
@@ -194,16 +224,32 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
 /* What a source in the processor does: LAPIC_LVT_THERMAL or _PMC, as its entry says. */
 void lapic_fire_lvt(struct lapic *l, enum lapic_reg lvt);
 
-/* Enabled by SVR and IA32_APIC_BASE: accepts fixed interrupts. */
-bool lapic_is_enabled(const struct lapic *l);
-
 /* Is l a destination of a message in logical mode (not a broadcast)? */
 bool lapic_matches_logical(const struct lapic *l, u32 dest);
 
 /* --- interrupts out; owner --- */
 
 /* Takes in what others posted, and runs the timer. Cheap when there is nothing. */
-void lapic_sync_pir(struct lapic *l);
+void lapic_take_posted(struct lapic *l);
+static force_inline void lapic_sync_pir(struct lapic *l)
+{
+	if ((READ_ONCE(l->posted->control) & LAPIC_POSTED_ON) ||
+	    unlikely(READ_ONCE(l->events) & (LAPIC_EVENT_TIMER | LAPIC_EVENT_LEVEL)))
+		lapic_take_posted(l);
+}
+
+/*
+ * From now on notify() is called for what is posted, and no longer notify_running(). True if
+ * something has been posted that was left to the processor, and is the owner's now: before it
+ * sleeps, and before it leaves this processor, it must look. APICs start parked.
+ */
+bool lapic_park(struct lapic *l) __must_check;
+
+/*
+ * The other way round, before the guest is run. True as for lapic_park(): what was posted before is
+ * to be looked at first.
+ */
+bool lapic_unpark(struct lapic *l) __must_check;
 
 /*
  * The vector that interrupts the processor now if it can be interrupted: 16 to 255, LAPIC_EXTINT,
@@ -213,14 +259,22 @@ void lapic_sync_pir(struct lapic *l);
 int lapic_pending_vector(struct lapic *l);
 
 /*
- * Acknowledges what lapic_pending_vector() gave; returns the vector to inject: the spurious one
- * when the interrupt is no longer deliverable.
+ * Acknowledges what lapic_pending_vector() has just said; returns the vector to inject. Nothing
+ * else is deliverable then until the next notification, unless it was LAPIC_EXTINT: it was the
+ * highest, and what is left has to wait for its end.
  */
 u8 lapic_accept(struct lapic *l, int pending);
 
 /* Whether the PIC's interrupts reach this processor, and whether there is one. */
-bool lapic_accepts_extint(const struct lapic *l);
-bool lapic_extint_pending(struct lapic *l);
+static force_inline bool lapic_accepts_extint(const struct lapic *l)
+{
+	return l->pic_open || (READ_ONCE(l->events) & LAPIC_EVENT_EXTINT);
+}
+
+static force_inline bool lapic_extint_pending(struct lapic *l)
+{
+	return unlikely(lapic_accepts_extint(l)) && l->config.ops->extint_pending(l->config.ctx);
+}
 
 int lapic_highest_irr(struct lapic *l); /* -1: none */
 int lapic_highest_isr(struct lapic *l); /* -1: none */
@@ -248,6 +302,13 @@ static inline u32 lapic_reg(const struct lapic *l, unsigned reg)
 static inline void lapic_set_reg(struct lapic *l, unsigned reg, u32 value)
 {
 	WRITE_ONCE(l->regs[reg * 4], value);
+}
+
+/* Enabled by SVR and IA32_APIC_BASE: accepts fixed interrupts. Any CPU. */
+static force_inline bool lapic_is_enabled(const struct lapic *l)
+{
+	return READ_ONCE(l->mode) != LAPIC_MODE_DISABLED &&
+	       (lapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE);
 }
 
 /* Sets a vector's IRR bit as edge-triggered; vector >= 16. Without and with notification. */

@@ -259,6 +259,10 @@ int lapic_msr_write(struct lapic *l, u32 msr, u64 value)
 
 	if (unlikely(l->mode != LAPIC_MODE_X2APIC))
 		return -EPERM;
+	if (reg == LAPIC_EOI && likely(!value)) {
+		lapic_eoi(l);
+		return 0;
+	}
 	if (reg == LAPIC_ICR)
 		return lapic_write_x2apic_icr(l, value);
 	if (unlikely(reg >= LAPIC_REG_END || !(X2APIC_WRITABLE >> reg & 1)))

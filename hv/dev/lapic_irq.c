@@ -6,14 +6,34 @@ static bool lapic_test_bit(const struct lapic *l, unsigned bank, u8 vector)
 	return l->regs[(bank + vector / 32) * 4] >> vector % 32 & 1;
 }
 
-static void lapic_set_bit(struct lapic *l, unsigned bank, u8 vector)
+static void lapic_set_bit(struct lapic *l, unsigned bank, u8 vector, u8 *words)
 {
 	l->regs[(bank + vector / 32) * 4] |= 1u << vector % 32;
+	*words |= (u8)(1u << vector / 32);
 }
 
-static void lapic_clear_bit(struct lapic *l, unsigned bank, u8 vector)
+static force_inline void lapic_clear_bit(struct lapic *l, unsigned bank, u8 vector, u8 *words)
 {
-	l->regs[(bank + vector / 32) * 4] &= ~(1u << vector % 32);
+	u32 *reg = &l->regs[(bank + vector / 32) * 4];
+
+	*reg &= ~(1u << vector % 32);
+	if (likely(!*reg) && likely(!l->hw_delivery))
+		*words &= (u8) ~(1u << vector / 32);
+}
+
+static force_inline unsigned lapic_top_bit(u32 bits)
+{
+	return (unsigned)__builtin_clz(bits) ^ 31;
+}
+
+/* Which registers of a bank hold something. */
+static u8 lapic_bank_words(const struct lapic *l, unsigned bank)
+{
+	unsigned words = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		words |= (l->regs[(bank + i) * 4] ? 1u : 0u) << i;
+	return (u8)words;
 }
 
 /* Two neighbouring registers of a bank: vectors 64*word to 64*word+63. */
@@ -24,7 +44,8 @@ static force_inline u64 lapic_bank_word(const struct lapic *l, unsigned bank, un
 	return (u64)low[4] << 32 | low[0];
 }
 
-static int lapic_bank_highest(const struct lapic *l, unsigned bank)
+/* The highest vector of a bank that hardware may have changed. */
+static int lapic_bank_search(const struct lapic *l, unsigned bank)
 {
 	for (unsigned word = 4; word-- > 0;) {
 		u64 bits = lapic_bank_word(l, bank, word);
@@ -33,6 +54,19 @@ static int lapic_bank_highest(const struct lapic *l, unsigned bank)
 			return (int)(word * 64 + 63) - __builtin_clzll(bits);
 	}
 	return -1;
+}
+
+/* The highest vector of a bank, -1: none. words: its registers that hold something. */
+static force_inline int lapic_bank_highest(const struct lapic *l, unsigned bank, unsigned words)
+{
+	unsigned word;
+
+	if (unlikely(l->hw_delivery))
+		return lapic_bank_search(l, bank);
+	if (!words)
+		return -1;
+	word = lapic_top_bit(words);
+	return (int)(word * 32 + lapic_top_bit(l->regs[(bank + word) * 4]));
 }
 
 u64 lapic_tmr_word(const struct lapic *l, unsigned word)
@@ -54,8 +88,7 @@ static void lapic_set_trigger(struct lapic *l, unsigned reg, u32 bits, u32 level
 void lapic_raise(struct lapic *l, u8 vector)
 {
 	lapic_set_trigger(l, vector / 32, 1u << vector % 32, 0);
-	lapic_set_bit(l, LAPIC_IRR, vector);
-	l->irr_hint = true;
+	lapic_set_bit(l, LAPIC_IRR, vector, &l->irr_words);
 }
 
 void lapic_raise_notify(struct lapic *l, u8 vector)
@@ -64,81 +97,97 @@ void lapic_raise_notify(struct lapic *l, u8 vector)
 	l->config.ops->notify(l->config.ctx);
 }
 
-static void lapic_merge_posted(struct lapic *l)
+/* The bits of one word, vectors 64*word on, become pending. */
+static void lapic_merge_word(struct lapic *l, unsigned word, u64 bits, bool level)
 {
-	/* Pairs with the exchange in lapic_deliver(): what is posted after this notifies anew. */
-	atomic_xchg(&l->posted.on, 0);
-	for (unsigned i = 0; i < 8; i += 2) {
-		u64 bits, level;
+	u32 half[2] = { (u32)bits, (u32)(bits >> 32) };
 
-		if (!READ_ONCE(l->posted.pir[i / 2]))
-			continue;
-		bits = atomic_xchg(&l->posted.pir[i / 2], 0);
-		if (l->mode == LAPIC_MODE_DISABLED)
-			continue; /* sent before it was switched off */
-		level = READ_ONCE(l->posted.level[i / 2]);
-		lapic_set_trigger(l, i, (u32)bits, (u32)level);
-		lapic_set_trigger(l, i + 1, (u32)(bits >> 32), (u32)(level >> 32));
-		l->regs[(LAPIC_IRR + i) * 4] |= (u32)bits;
-		l->regs[(LAPIC_IRR + i + 1) * 4] |= (u32)(bits >> 32);
-		l->irr_hint = true;
+	if (l->mode == LAPIC_MODE_DISABLED)
+		return; /* sent before it was switched off */
+	for (unsigned i = 0; i < 2; i++) {
+		lapic_set_trigger(l, word * 2 + i, half[i], level ? half[i] : 0);
+		l->regs[(LAPIC_IRR + word * 2 + i) * 4] |= half[i];
+		l->irr_words |= (u8)((half[i] ? 1u : 0u) << (word * 2 + i));
 	}
 }
 
-void lapic_sync_pir(struct lapic *l)
+static void lapic_merge_posted(struct lapic *l)
 {
-	if (unlikely(READ_ONCE(l->events) & LAPIC_EVENT_TIMER)) {
-		atomic_fetch_and(&l->events, ~LAPIC_EVENT_TIMER);
-		lapic_timer_expired(l);
+	struct lapic_posted *p = l->posted;
+
+	/* Pairs with the setting in lapic_post_edge(): what is posted after this notifies anew. */
+	atomic_fetch_and(&p->control, ~LAPIC_POSTED_ON);
+	for (unsigned i = 0; i < 4; i++) {
+		if (READ_ONCE(p->pir[i]))
+			lapic_merge_word(l, i, atomic_xchg(&p->pir[i], 0), false);
 	}
-	if (READ_ONCE(l->posted.on))
+}
+
+static void lapic_take_events(struct lapic *l, u32 events)
+{
+	atomic_fetch_and(&l->events, ~events);
+	if (events & LAPIC_EVENT_TIMER)
+		lapic_timer_expired(l);
+	if (!(events & LAPIC_EVENT_LEVEL))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		if (READ_ONCE(l->level[i]))
+			lapic_merge_word(l, i, atomic_xchg(&l->level[i], 0), true);
+	}
+}
+
+/* Edges first: a vector that came both ways was made level-triggered last. */
+void lapic_take_posted(struct lapic *l)
+{
+	u32 events;
+
+	if (READ_ONCE(l->posted->control) & LAPIC_POSTED_ON)
 		lapic_merge_posted(l);
+	events = READ_ONCE(l->events) & (LAPIC_EVENT_TIMER | LAPIC_EVENT_LEVEL);
+	if (events)
+		lapic_take_events(l, events);
+}
+
+bool lapic_park(struct lapic *l)
+{
+	/* Full barrier: pairs with that of lapic_post_edge(), which looks at SN after it set ON. */
+	if (!(READ_ONCE(l->posted->control) & LAPIC_POSTED_SN))
+		atomic_fetch_or(&l->posted->control, LAPIC_POSTED_SN);
+	return READ_ONCE(l->posted->control) & LAPIC_POSTED_ON;
+}
+
+bool lapic_unpark(struct lapic *l)
+{
+	if (READ_ONCE(l->posted->control) & LAPIC_POSTED_SN)
+		atomic_fetch_and(&l->posted->control, ~LAPIC_POSTED_SN);
+	return READ_ONCE(l->posted->control) & LAPIC_POSTED_ON;
 }
 
 int lapic_highest_irr(struct lapic *l)
 {
-	int vector;
-
-	if (!l->irr_hint)
-		return -1;
-	vector = lapic_bank_highest(l, LAPIC_IRR);
-	if (vector < 0)
-		l->irr_hint = l->hw_delivery;
-	return vector;
+	return lapic_bank_highest(l, LAPIC_IRR, l->irr_words);
 }
 
 int lapic_highest_isr(struct lapic *l)
 {
-	int vector = l->isr_top;
-
-	if (likely(vector != LAPIC_ISR_UNKNOWN))
-		return vector;
-	vector = lapic_bank_highest(l, LAPIC_ISR);
-	if (!l->hw_delivery)
-		l->isr_top = vector;
-	return vector;
+	return lapic_bank_highest(l, LAPIC_ISR, l->isr_words);
 }
 
 /* SDM vol. 3 11.8.3.1; with equal classes, TPR's sub-class as in the VMX chapter's 30.1.3. */
-u8 lapic_ppr(struct lapic *l)
+static force_inline u32 lapic_compute_ppr(struct lapic *l)
 {
-	int isr = lapic_highest_isr(l);
+	int isr = lapic_bank_highest(l, LAPIC_ISR, l->isr_words);
 	u32 ppr = lapic_reg(l, LAPIC_TPR), in_service = isr < 0 ? 0 : (u32)isr & 0xf0;
 
 	if ((ppr & 0xf0) < in_service)
 		ppr = in_service;
 	lapic_set_reg(l, LAPIC_PPR, ppr);
-	return (u8)ppr;
+	return ppr;
 }
 
-bool lapic_accepts_extint(const struct lapic *l)
+u8 lapic_ppr(struct lapic *l)
 {
-	return l->pic_open || (READ_ONCE(l->events) & LAPIC_EVENT_EXTINT);
-}
-
-bool lapic_extint_pending(struct lapic *l)
-{
-	return lapic_accepts_extint(l) && l->config.ops->extint_pending(l->config.ctx);
+	return (u8)lapic_compute_ppr(l);
 }
 
 int lapic_pending_vector(struct lapic *l)
@@ -148,8 +197,8 @@ int lapic_pending_vector(struct lapic *l)
 	lapic_sync_pir(l);
 	if (unlikely(lapic_extint_pending(l)))
 		return LAPIC_EXTINT; /* it is not subject to priorities (11.8.3) */
-	vector = lapic_highest_irr(l);
-	if (vector < 0 || (vector & 0xf0) <= (lapic_ppr(l) & 0xf0))
+	vector = lapic_bank_highest(l, LAPIC_IRR, l->irr_words);
+	if (vector < 0 || ((u32)vector & 0xf0) <= (lapic_compute_ppr(l) & 0xf0))
 		return -1;
 	return vector;
 }
@@ -171,12 +220,8 @@ u8 lapic_accept(struct lapic *l, int pending)
 
 	if (unlikely(pending == LAPIC_EXTINT))
 		return lapic_accept_extint(l);
-	if (unlikely(!lapic_test_bit(l, LAPIC_IRR, vector) ||
-		     (vector & 0xf0) <= (lapic_ppr(l) & 0xf0)))
-		return (u8)lapic_reg(l, LAPIC_SVR);
-	lapic_clear_bit(l, LAPIC_IRR, vector);
-	lapic_set_bit(l, LAPIC_ISR, vector);
-	l->isr_top = l->hw_delivery ? LAPIC_ISR_UNKNOWN : vector;
+	lapic_clear_bit(l, LAPIC_IRR, vector, &l->irr_words);
+	lapic_set_bit(l, LAPIC_ISR, vector, &l->isr_words);
 	return vector;
 }
 
@@ -192,15 +237,14 @@ void lapic_eoi_broadcast(struct lapic *l, u8 vector)
 
 void lapic_eoi(struct lapic *l)
 {
-	int vector = lapic_highest_isr(l);
+	int vector = lapic_bank_highest(l, LAPIC_ISR, l->isr_words);
 
 	if (unlikely(vector < 0))
 		return;
-	lapic_clear_bit(l, LAPIC_ISR, (u8)vector);
-	l->isr_top = LAPIC_ISR_UNKNOWN;
+	lapic_clear_bit(l, LAPIC_ISR, (u8)vector, &l->isr_words);
 	if (unlikely(lapic_test_bit(l, LAPIC_TMR, (u8)vector)))
 		lapic_eoi_broadcast(l, (u8)vector);
-	if (lapic_highest_irr(l) >= 0)
+	if (unlikely(l->irr_words) && lapic_highest_irr(l) >= 0)
 		l->config.ops->notify(l->config.ctx);
 }
 
@@ -209,7 +253,7 @@ void lapic_set_tpr(struct lapic *l, u8 tpr)
 	u32 old = lapic_reg(l, LAPIC_TPR);
 
 	lapic_set_reg(l, LAPIC_TPR, tpr);
-	if (tpr < old && l->irr_hint)
+	if (tpr < old && l->irr_words)
 		l->config.ops->notify(l->config.ctx);
 }
 
@@ -226,6 +270,6 @@ u8 lapic_tpr_threshold(struct lapic *l)
 void lapic_set_hw_delivery(struct lapic *l, bool on)
 {
 	l->hw_delivery = on;
-	l->irr_hint = true;
-	l->isr_top = LAPIC_ISR_UNKNOWN;
+	l->irr_words = on ? 0xff : lapic_bank_words(l, LAPIC_IRR);
+	l->isr_words = on ? 0xff : lapic_bank_words(l, LAPIC_ISR);
 }

@@ -204,8 +204,8 @@ void rig_wait(struct rig *r, u8 vector)
 	while (READ_ONCE(r->seen[vector]) < raised && torture_waiting())
 		TORTURE_CHECK(time_now() < limit,
 			      "vector 0x%x of CPU %u was raised %lu times, %lu were seen; owner: "
-			      "state %u, pending 0x%x; posted 0x%lx, on %u",
+			      "state %u, pending 0x%x; posted 0x%lx, control 0x%x",
 			      vector, r->cpu, raised, r->seen[vector], (unsigned)r->thread.state,
-			      r->thread.pending, r->lapic.posted.pir[vector / 64],
-			      r->lapic.posted.on);
+			      r->thread.pending, r->lapic.posted->pir[vector / 64],
+			      r->lapic.posted->control);
 }

@@ -135,8 +135,10 @@ static void test_disable_drops_late_message(void **state)
 	(void)state;
 	fake_enable(l);
 	assert_int_equal(lapic_set_base(l, LAPIC_BASE_DEFAULT), 0);
-	l->posted.pir[2] = 1;
-	l->posted.on = 1;
+	l->posted->pir[2] = 1;
+	l->posted->control |= LAPIC_POSTED_ON;
+	l->level[2] = 2;
+	l->events |= LAPIC_EVENT_LEVEL;
 	assert_int_equal(lapic_pending_vector(l), -1);
 	assert_int_equal(lapic_set_base(l, FAKE_BASE_XAPIC), 0);
 	assert_int_equal(lapic_pending_vector(l), -1);

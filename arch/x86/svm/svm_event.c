@@ -105,7 +105,7 @@ void svm_deliver_irq(struct vcpu *v)
 
 	if (pending >= 0 && can_take_irq(vmcb)) {
 		svm_write_event(vmcb, lapic_accept(&v->lapic, pending), EVENT_EXTERNAL, false, 0);
-		pending = lapic_pending_vector(&v->lapic);
+		pending = pending == LAPIC_EXTINT ? lapic_pending_vector(&v->lapic) : -1;
 	}
 	svm_set_irq_window(vmcb, pending >= 0);
 	update_cr8_exit(v, pending < 0 && lapic_tpr_threshold(&v->lapic) != 0);

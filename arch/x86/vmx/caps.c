@@ -219,6 +219,8 @@ static void choose_apic(struct vmx_caps *c)
 	 */
 	c->vid = (c->secondary.may & SEC_VID) && c->apic_regs && c->apic_access && c->x2apic_mode &&
 		 vid_wanted();
+	c->posted = c->vid && (c->pin.may & PIN_POSTED_INTR) &&
+		    !cmdline_is(boot_info.cmdline, "posted=", "off");
 }
 
 static void choose_optional(struct vmx_caps *c)
@@ -227,6 +229,7 @@ static void choose_optional(struct vmx_caps *c)
 	c->preempt_timer = want(&c->pin, PIN_PREEMPT_TIMER);
 	c->vpid = (c->ept_vpid & VPID_CAP_INVVPID) && (c->ept_vpid & VPID_CAP_SINGLE) &&
 		  want(&c->secondary, SEC_VPID);
+	c->pause_loop = want(&c->secondary, SEC_PAUSE_LOOP);
 	c->rdtscp = want(&c->secondary, SEC_RDTSCP);
 	c->invpcid = want(&c->secondary, SEC_INVPCID);
 	c->xsaves = cpu_features.xsaves && want(&c->secondary, SEC_XSAVES);
@@ -297,7 +300,9 @@ void vmx_caps_print(void)
 	print_bits("EPT and VPID:          ", c->ept_vpid, ept_names, ARRAY_SIZE(ept_names));
 	log_info("vmx: CR0 fixed 0x%lx/0x%lx, CR4 fixed 0x%lx/0x%lx", c->cr0_fixed0, c->cr0_fixed1,
 		 c->cr4_fixed0, c->cr4_fixed1);
-	log_info("vmx: APIC: TPR shadow %s, access page %s, registers %s, x2APIC %s, delivery %s",
+	log_info("vmx: APIC: TPR shadow %s, access page %s, registers %s, x2APIC %s, delivery %s, "
+		 "posted %s",
 		 c->tpr_shadow ? "yes" : "no", c->apic_access ? "yes" : "no",
-		 c->apic_regs ? "yes" : "no", c->x2apic_mode ? "yes" : "no", c->vid ? "yes" : "no");
+		 c->apic_regs ? "yes" : "no", c->x2apic_mode ? "yes" : "no", c->vid ? "yes" : "no",
+		 c->posted ? "yes" : "no");
 }

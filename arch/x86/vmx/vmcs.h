@@ -56,6 +56,8 @@ typedef struct {
 #define VMCS_ENTRY_INSTR_LEN	    ((vmcs32_t){ 0x401a })
 #define VMCS_TPR_THRESHOLD	    ((vmcs32_t){ 0x401c })
 #define VMCS_SECONDARY_CONTROLS	    ((vmcs32_t){ 0x401e })
+#define VMCS_PLE_GAP		    ((vmcs32_t){ 0x4020 })
+#define VMCS_PLE_WINDOW		    ((vmcs32_t){ 0x4022 })
 #define VMCS_INSTRUCTION_ERROR	    ((vmcs32_t){ 0x4400 })
 #define VMCS_EXIT_REASON	    ((vmcs32_t){ 0x4402 })
 #define VMCS_EXIT_INTR_INFO	    ((vmcs32_t){ 0x4404 })

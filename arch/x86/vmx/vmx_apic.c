@@ -76,6 +76,7 @@ void vmx_update_apic_mode(struct vcpu *v)
 	update_msr_bitmap(v, mode == LAPIC_MODE_X2APIC);
 	lapic_set_hw_delivery(&v->lapic, vid);
 	x->rvi = -2;
+	vmx_posted_switch(v, vid);
 	if (vid) {
 		int isr = lapic_highest_isr(&v->lapic);
 
@@ -85,6 +86,7 @@ void vmx_update_apic_mode(struct vcpu *v)
 	}
 	if (vmx_caps.tpr_shadow)
 		vmcs_write32(VMCS_TPR_THRESHOLD, 0);
+	x->tpr_threshold = 0;
 	if (vmx_caps.vpid)
 		vmx_invvpid(x->vpid);
 	vcpu_post(v, VCPU_IRQ);

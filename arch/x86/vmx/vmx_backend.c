@@ -13,7 +13,6 @@
 #include "core/time.h"
 #include "hv/msr.h"
 #include "mm/frame.h"
-#include "mm/heap.h"
 #include "mm/host_map.h"
 #include "mm/phys.h"
 
@@ -22,6 +21,14 @@
 	1000 /* bounds how long a guest with interrupts off keeps host events waiting: 1 ms */
 #define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 #define PASSTHROUGH_MAX	   16
+/*
+ * PAUSEs at most PLE_GAP ticks apart are one loop, and a loop that goes on for PLE_WINDOW ticks is
+ * left (SDM vol. 3 25.6.13). A PAUSE takes up to some 140 ticks by itself, and a lock whose holder
+ * runs is mostly free before the window is over.
+ */
+#define PLE_GAP	   256
+#define PLE_WINDOW 4096
+_Static_assert(PLE_GAP < PLE_WINDOW, "else no loop is ever left");
 
 /* All ports exit: one pair of bitmaps of ones serves every VM. */
 static hpa_t io_bitmaps;
@@ -30,6 +37,8 @@ static int probe(void)
 {
 	int err = vmx_caps_read();
 
+	if (!err)
+		err = vmx_posted_probe();
 	if (err)
 		return err;
 	/* Two frames in a row: order 1. */
@@ -159,9 +168,14 @@ static void write_optional_controls(struct vcpu *v)
 	if (c->tpr_shadow) {
 		vmcs_write64(VMCS_VIRTUAL_APIC_PAGE, virt_to_phys(x->apic_page).v);
 		vmcs_write32(VMCS_TPR_THRESHOLD, 0);
+		x->tpr_threshold = 0;
 	}
 	if (c->apic_access)
 		vmcs_write64(VMCS_APIC_ACCESS_PAGE, v->vm->apic_access_page.v);
+	if (c->pause_loop) {
+		vmcs_write32(VMCS_PLE_GAP, PLE_GAP);
+		vmcs_write32(VMCS_PLE_WINDOW, PLE_WINDOW);
+	}
 	if (c->xsaves)
 		vmcs_write64(VMCS_XSS_EXIT_BITMAP, 0);
 	if (c->preempt_timer)
@@ -213,11 +227,13 @@ static void vpid_free(u16 vpid)
 
 static int vcpu_init(struct vcpu *v)
 {
-	struct vmx_vcpu *x = heap_alloc(sizeof(*x));
+	hpa_t frame = frame_alloc_zeroed(0);
+	struct vmx_vcpu *x;
 
-	if (!x)
+	if (!frame.v)
 		return -ENOMEM;
-	v->backend = x;
+	v->backend = x = phys_to_virt(frame);
+	lapic_use_descriptor(&v->lapic, &x->posted);
 	x->vmcs = vmx_alloc_region();
 	x->msr_bitmap = new_msr_bitmap();
 	x->apic_page = v->lapic.regs;
@@ -241,7 +257,7 @@ static void vcpu_fini(struct vcpu *v)
 		frame_free(virt_to_phys(x->msr_bitmap), 0);
 	vpid_free(x->vpid);
 	guest_live_fini(&x->live);
-	heap_free(x);
+	frame_free(virt_to_phys(x), 0);
 	v->backend = NULL;
 }
 
@@ -290,6 +306,7 @@ static void load(struct vcpu *v)
 	vmx_vmptrld(x->vmcs);
 	if (x->host != this_cpu())
 		move_here(v);
+	vmx_posted_load(v);
 	guest_live_isolate();
 	guest_live_load(&x->live, v->xcr0);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
@@ -307,6 +324,7 @@ static void unload(struct vcpu *v)
 	struct vmx_vcpu *x = vmx_of(v);
 	unsigned i = 0;
 
+	vmx_posted_unload(v);
 	guest_live_save(&x->live);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
 		if (switched_by_us(*m))
@@ -323,6 +341,8 @@ static void run(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
 
+	if (!vmx_posted_enter(v))
+		return;
 	if (unlikely(vmx_enter(v, x->launched))) {
 		vmx_report_entry_failure(v, "VM entry was refused");
 		vm_kill(v, "VM entry failed with instruction error %u",
@@ -370,6 +390,7 @@ const struct backend_ops vmx_backend = {
 	.run = run,
 	.deliver_irq = vmx_deliver_irq,
 	.deliver_nmi = vmx_deliver_nmi,
+	.notify_running = vmx_notify_running,
 	.irq_deliverable = vmx_irq_deliverable,
 	.inject_exception = vmx_inject_exception,
 	.get_mode = vmx_get_mode,

@@ -95,6 +95,8 @@ static void update_windows(struct vmx_vcpu *x)
 
 void vmx_set_irq_window(struct vcpu *v, bool on)
 {
+	if (likely(vmx_of(v)->irq_window == on))
+		return;
 	vmx_of(v)->irq_window = on;
 	update_windows(vmx_of(v));
 }
@@ -145,18 +147,30 @@ static void inject_external(struct vcpu *v, int pending)
 	write_event(lapic_accept(&v->lapic, pending), TYPE_EXTERNAL, false, 0);
 }
 
+static void set_tpr_threshold(struct vcpu *v, u32 threshold)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (likely(threshold == x->tpr_threshold) || !vmx_caps.tpr_shadow)
+		return;
+	x->tpr_threshold = threshold;
+	vmcs_write32(VMCS_TPR_THRESHOLD, threshold);
+}
+
 static void deliver_by_injection(struct vcpu *v)
 {
 	int pending = lapic_pending_vector(&v->lapic);
+	u32 threshold = 0;
 
-	if (pending >= 0 && vmx_can_take_irq(v)) {
+	if (pending >= 0 && vmx_can_take_irq()) {
 		inject_external(v, pending);
-		pending = lapic_pending_vector(&v->lapic);
+		pending = pending == LAPIC_EXTINT ? lapic_pending_vector(&v->lapic) : -1;
+	} else if (pending < 0) {
+		/* Nothing deliverable, but something may be when the guest lowers its TPR. */
+		threshold = lapic_tpr_threshold(&v->lapic);
 	}
 	vmx_set_irq_window(v, pending >= 0);
-	/* Nothing deliverable, but something may be when the guest lowers its TPR. */
-	if (vmx_caps.tpr_shadow)
-		vmcs_write32(VMCS_TPR_THRESHOLD, pending >= 0 ? 0 : lapic_tpr_threshold(&v->lapic));
+	set_tpr_threshold(v, threshold);
 }
 
 void vmx_deliver_irq(struct vcpu *v)
@@ -170,7 +184,7 @@ void vmx_deliver_irq(struct vcpu *v)
 	deliver_by_hardware(v);
 	/* The PIC's interrupts do not go through IRR. */
 	extint = lapic_extint_pending(&v->lapic);
-	if (extint && vmx_can_take_irq(v)) {
+	if (extint && vmx_can_take_irq()) {
 		inject_external(v, LAPIC_EXTINT);
 		extint = lapic_extint_pending(&v->lapic);
 	}

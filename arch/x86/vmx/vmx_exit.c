@@ -109,6 +109,19 @@ static enum run_next exit_nmi_window(struct vcpu *v)
 	return RUN_RESUME;
 }
 
+/*
+ * The guest spins. Worth a change of threads only if another waits for this CPU; else the loop is
+ * left to itself for another window.
+ */
+static enum run_next exit_pause(struct vcpu *v)
+{
+	vmx_skip_instruction(v);
+	if (!READ_ONCE(this_cpu()->runqueue.length))
+		return RUN_RESUME;
+	vcpu_post(v, THREAD_RESCHED);
+	return RUN_LEAVE;
+}
+
 static u64 read_guest_cr4(void)
 {
 	return vmcs_readn(VMCS_CR4_SHADOW) | vmcs_readn(VMCS_GUEST_CR4);
@@ -200,8 +213,11 @@ static enum run_next exit_rdmsr(struct vcpu *v)
 static enum run_next exit_wrmsr(struct vcpu *v)
 {
 	u64 value = v->regs.r[REG_RDX] << 32 | (u32)v->regs.r[REG_RAX];
+	u32 msr = (u32)v->regs.r[REG_RCX];
+	bool x2apic = msr - LAPIC_X2APIC_MSR < LAPIC_X2APIC_MSR_END - LAPIC_X2APIC_MSR;
 
-	if (msr_write(v, (u32)v->regs.r[REG_RCX], value))
+	/* Most of them are these. */
+	if (x2apic ? lapic_msr_write(&v->lapic, msr, value) : msr_write(v, msr, value))
 		return vmx_inject_gp(v);
 	vmx_skip_instruction(v);
 	return RUN_RESUME;
@@ -404,6 +420,7 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[34] = exit_entry_failed,
 	[36] = exit_undefined,
 	[39] = exit_undefined,
+	[40] = exit_pause,
 	[41] = exit_entry_failed,
 	[43] = exit_tpr_below,
 	[44] = exit_apic_access_vectoring,
@@ -423,7 +440,6 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[29] = exit_unhandled,
 	[35] = exit_unhandled,
 	[37 ... 38] = exit_unhandled,
-	[40] = exit_unhandled,
 	[42] = exit_unhandled,
 	[46 ... 47] = exit_unhandled,
 	[51] = exit_unhandled,
@@ -464,6 +480,7 @@ static const char *const names[] = {
 	[34] = "entry failed: MSR loading",
 	[36] = "MWAIT",
 	[39] = "MONITOR",
+	[40] = "PAUSE",
 	[41] = "entry failed: machine check",
 	[43] = "TPR below threshold",
 	[44] = "APIC access",

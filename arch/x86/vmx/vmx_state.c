@@ -174,11 +174,3 @@ void vmx_set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool executed)
 	if (executed)
 		(void)vmx_retire(v, rip);
 }
-
-bool vmx_can_take_irq(struct vcpu *v)
-{
-	(void)v;
-	return (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
-	       !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
-	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
-}

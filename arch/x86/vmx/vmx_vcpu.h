@@ -12,7 +12,12 @@
 /* What an NMI waits for that could not be injected. */
 enum vmx_nmi_wait { NMI_WAITS_NOT, NMI_WAITS_FOR_IRET, NMI_WAITS_FOR_IF };
 
+/*
+ * In a frame of its own: so the descriptor is page-aligned at no cost. (64 bytes would do for a
+ * processor; Bochs 2.7 wants a page. docs/caveats.md.)
+ */
 struct vmx_vcpu {
+	struct lapic_posted posted; /* the processor's, while posted interrupts are used */
 	hpa_t vmcs;
 	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
 	u8 *msr_bitmap;
@@ -21,15 +26,19 @@ struct vmx_vcpu {
 	u16 vpid;
 	bool launched;
 	bool irq_window;
+	bool use_posted; /* the processor takes in what is posted while the guest runs */
 	enum vmx_nmi_wait nmi_wait;
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
-	s16 rvi; /* virtual-interrupt delivery: what RVI was set to last */
+	u32 tpr_threshold; /* what is in the VMCS */
+	s16 rvi;	   /* virtual-interrupt delivery: what RVI was set to last */
 	/* Values of registers that the guest owns while it is loaded. */
 	u64 passthrough[16];
 	u64 cr2, dr6;
 };
+_Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE && offsetof(struct vmx_vcpu, posted) == 0,
+	       "a frame, the descriptor at its beginning");
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 {
@@ -77,8 +86,6 @@ void vmx_get_mode(struct vcpu *vcpu, struct guest_state *s);
 void vmx_get_segment(struct vcpu *vcpu, unsigned seg, struct guest_segment *out);
 void vmx_get_state(struct vcpu *vcpu, struct guest_state *s);
 void vmx_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
-/* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
-bool vmx_can_take_irq(struct vcpu *vcpu);
 
 /* --- vmx_event.c --- */
 void vmx_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
@@ -93,6 +100,19 @@ bool vmx_end_nmi_wait(struct vcpu *vcpu, enum vmx_nmi_wait what);
 /* After an exit during event delivery: sees to it that the event is repeated at the next entry. */
 void vmx_save_vectoring(struct vcpu *vcpu);
 void vmx_requeue_vectoring(struct vcpu *vcpu);
+
+/* --- vmx_posted.c --- */
+/* Boot CPU, once: the notification vector's handler. -EBUSY, -EINVAL. */
+int vmx_posted_probe(void) __must_check;
+/* Uses posted interrupts from the next entry on, or no longer; virtual-interrupt delivery is as
+ * wanted for it. */
+void vmx_posted_switch(struct vcpu *vcpu, bool on);
+/* The vCPU comes to this CPU, or leaves it; and is about to run its guest: false if something is
+ * to be done before. */
+void vmx_posted_load(struct vcpu *vcpu);
+void vmx_posted_unload(struct vcpu *vcpu);
+bool vmx_posted_enter(struct vcpu *vcpu);
+void vmx_notify_running(struct vcpu *vcpu);
 
 /* --- vmx_apic.c --- */
 void vmx_update_apic_mode(struct vcpu *vcpu);
@@ -118,6 +138,14 @@ const char *vmx_exit_name(u32 reason);
 static inline bool vmx_trap_pending(void)
 {
 	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
+}
+
+/* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
+static force_inline bool vmx_can_take_irq(void)
+{
+	return (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
+	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
 }
 
 /* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
