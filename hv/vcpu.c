@@ -207,6 +207,9 @@ static void handle_init_sipi(struct vcpu *v)
 static void handle_interrupts(struct vcpu *v)
 {
 	if (take(v, VCPU_NMI) && v->activity != VCPU_WAIT_FOR_SIPI) {
+		/* What came in a HLT with IF clear was looked at, and left: see to it again. */
+		if (v->activity == VCPU_HALTED)
+			vcpu_post(v, VCPU_IRQ);
 		v->activity = VCPU_RUNNING;
 		(void)backend->deliver_nmi(v);
 	}
