@@ -10,10 +10,14 @@
 
 /* Registers, as xAPIC offsets; x2APIC's MSR is APIC_MSR(offset). */
 #define APIC_ID		  0x20
+#define APIC_TPR	  0x80
+#define APIC_PPR	  0xa0
 #define APIC_EOI	  0xb0
 #define APIC_LDR	  0xd0 /* writable in xAPIC mode only, as is the next */
 #define APIC_DFR	  0xe0
 #define APIC_SPURIOUS	  0xf0
+#define APIC_ISR	  0x100
+#define APIC_IRR	  0x200
 #define APIC_ESR	  0x280
 #define APIC_ICR	  0x300
 #define APIC_ICR_HIGH	  0x310 /* xAPIC only */

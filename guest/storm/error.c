@@ -9,7 +9,7 @@
 struct error_snapshot {
 	volatile uint32_t wanted, there;
 	uint64_t rip, rflags;
-	uint32_t irr[8], isr[8];
+	uint32_t tpr, ppr, irr[8], isr[8];
 };
 
 struct storm_error storm_error = { .from = NOBODY, .to = NOBODY };
@@ -38,6 +38,8 @@ static void error_take_snapshot(uint64_t rip, uint64_t rflags)
 
 	error_snapshot.rip = rip;
 	error_snapshot.rflags = rflags;
+	error_snapshot.tpr = apic_read(APIC_TPR);
+	error_snapshot.ppr = apic_read(APIC_PPR);
 	for (i = 0; i < 8; i++) {
 		error_snapshot.irr[i] = apic_read(APIC_IRR + i * 0x10);
 		error_snapshot.isr[i] = apic_read(APIC_ISR + i * 0x10);
@@ -88,8 +90,9 @@ static void error_print_target(struct storm_cpu *c)
 		iprintf("storm: cpu %d: does not answer an NMI\n", storm_error.to);
 		return;
 	}
-	iprintf("storm: cpu %d: rip %#lx rflags %#lx", storm_error.to, error_snapshot.rip,
-		error_snapshot.rflags);
+	iprintf("storm: cpu %d: rip %#lx rflags %#lx tpr %#x ppr %#x", storm_error.to,
+		error_snapshot.rip, error_snapshot.rflags, (unsigned int)error_snapshot.tpr,
+		(unsigned int)error_snapshot.ppr);
 	error_print_bank("irr", error_snapshot.irr);
 	error_print_bank("isr", error_snapshot.isr);
 	iprintf("\n");

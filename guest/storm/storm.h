@@ -227,7 +227,5 @@ void error_check(struct storm_cpu *c);
 bool error_handle_nmi(struct storm_cpu *c, const struct trap_frame *frame);
 /* A bit of a bank of 256, in this processor's local APIC. */
 bool apic_bit(uint32_t bank, unsigned int vector);
-#define APIC_ISR 0x100
-#define APIC_IRR 0x200
 
 #endif
