@@ -194,6 +194,8 @@ static bool take(struct vcpu *v, u32 bit)
 static void handle_init_sipi(struct vcpu *v)
 {
 	if (take(v, VCPU_INIT)) {
+		/* Gone with the rest: it would strike the code that the start-up IPI begins. */
+		(void)take(v, VCPU_NMI);
 		lapic_reset(&v->lapic, false);
 		backend->vcpu_reset(v);
 		v->activity = v->index == 0 ? VCPU_RUNNING : VCPU_WAIT_FOR_SIPI;
