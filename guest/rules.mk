@@ -24,6 +24,10 @@ $(BUILD)/guest/%.o: guest/%.c
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
+# What handlers of guest/storm consist of keeps off SSE, as its stubs want it.
+$(addprefix $(BUILD)/guest/lib/,apic.o smp.o trap.o): GUEST_CFLAGS += -mgeneral-regs-only
+$(BUILD)/guest/storm/%.o: GUEST_CFLAGS += -mgeneral-regs-only
+
 $(BUILD)/guest/%.o: guest/%.S
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -c -o $@ $<

@@ -19,7 +19,7 @@
 #define LEAF_TSC	 0x15
 #define FREQUENCY_UNSURE 1000000000ull
 
-struct storm_options storm_options = { .seconds = 1, .seed = 1, .timeout_ms = TIMEOUT_DEFAULT };
+struct storm_options storm_options = { .microseconds = 1000000, .seed = 1, .timeout_ms = TIMEOUT_DEFAULT };
 struct storm_phase storm_phase = { .over = 1 };
 struct storm_cpu *storm_cpus;
 uint64_t storm_hz, storm_timeout;
@@ -78,13 +78,23 @@ static enum storm_fault main_parse_fault(const char *name)
 	return FAULT_NONE;
 }
 
+/* With a fraction, in microseconds. */
+static uint64_t main_parse_seconds(char *value)
+{
+	uint64_t us = strtoull(value, &value, 10) * 1000000, unit = 100000;
+
+	for (value += *value == '.'; *value >= '0' && *value <= '9' && unit; value++, unit /= 10)
+		us += (uint64_t)(*value - '0') * unit;
+	return us;
+}
+
 static void main_parse(char *word)
 {
 	char *value = strchr(word, '=');
 
 	value = value ? value + 1 : word + strlen(word);
 	if (!strncmp(word, "seconds=", 8))
-		storm_options.seconds = strtod(value, NULL);
+		storm_options.microseconds = main_parse_seconds(value);
 	else if (!strncmp(word, "seed=", 5))
 		storm_options.seed = strtoull(value, NULL, 0);
 	else if (!strncmp(word, "timeout=", 8))
@@ -227,7 +237,7 @@ static uint32_t main_parts(void)
 }
 
 /* Each part alone, and then all. */
-static void main_run_mode(double seconds)
+static void main_run_mode(uint64_t us)
 {
 	uint32_t parts = main_parts();
 	unsigned int alone = 0, i;
@@ -235,7 +245,9 @@ static void main_run_mode(double seconds)
 
 	for (i = 0; i < PART_COUNT; i++)
 		alone += parts >> i & 1;
-	share = (uint64_t)(seconds * (double)storm_hz / (alone + MIXED_WEIGHT));
+	if (!us)
+		return;
+	share = us * (storm_hz / 1000000) / (alone + MIXED_WEIGHT);
 
 	if (alone == 1)
 		share *= 1 + MIXED_WEIGHT;
@@ -307,12 +319,13 @@ int main(int argc, char **argv)
 		storm_options.seed);
 	main_start(!xapic);
 	if (xapic)
-		main_run_mode(x2apic ? storm_options.seconds / 2 : storm_options.seconds);
+		main_run_mode(x2apic ? storm_options.microseconds / 2 :
+				       storm_options.microseconds);
 	if (xapic && x2apic) {
 		worker_switch(&storm_cpus[0]);
 		main_greet();
 	}
 	if (x2apic)
-		main_run_mode(xapic ? storm_options.seconds / 2 : storm_options.seconds);
+		main_run_mode(xapic ? storm_options.microseconds / 2 : storm_options.microseconds);
 	return main_print();
 }

@@ -69,6 +69,11 @@ static void restart_send(struct storm_cpu *c)
 			      r->target->expected_starts, r->target->smp->starts);
 	r->target->expected_starts++;
 	restart_pause(c);
+	/* Some that have no time to arrive; whether they do or not, they end with the INIT. */
+	if (pauses) {
+		slot_send_closed(c, r->target, SLOT_PHYSICAL);
+		slot_send_closed(c, r->target, SLOT_NMI);
+	}
 	smp_send_init(r->target->smp);
 	if (pauses)
 		restart_pause(c);

@@ -108,7 +108,7 @@ struct storm_cpu {
 enum storm_fault { FAULT_NONE, FAULT_LOSE, FAULT_SPURIOUS, FAULT_STALE };
 
 struct storm_options {
-	double seconds;
+	uint64_t microseconds;
 	uint64_t seed;
 	uint32_t timeout_ms;
 	uint32_t only; /* bits of parts */

@@ -1,0 +1,2 @@
+/* For all programs but those that have their own. */
+#include "vectors.inc"
