@@ -10,11 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apic.h"
+#include "smp.h"
 #include "x86.h"
 
 #define BENCH_RUNS	 1000
 #define BENCH_TIMER_RUNS 100
 #define BENCH_TIMER_LEAD 200000 /* ticks from arming to the deadline */
+#define BENCH_OTHER_RUNS 200
+#define BENCH_START_TICKS 10000000000ull /* the other processor has come up by then */
+#define BENCH_OTHER_REST 100000 /* ticks in which the other one goes back to its loop, or to HLT */
 
 #define BENCH_GP_VECTOR	   13
 #define BENCH_IPI_VECTOR   0x40
@@ -112,6 +116,71 @@ static unsigned int bench_hlt_timer(unsigned int runs)
 			irq_wait();
 		bench_samples[i] = bench_irq_tsc > deadline ? bench_irq_tsc - deadline : 0;
 		bench_samples[i] += bench_empty; /* no pair here to be taken away */
+	}
+	return runs;
+}
+
+/* What the other processor does until it is interrupted. */
+static volatile bool bench_other_halts;
+
+static void bench_other(struct smp_cpu *cpu __attribute__((unused)))
+{
+	apic_enable_x2apic();
+	irq_enable();
+	for (;;) {
+		while (!bench_other_halts)
+			__asm__ volatile("" : : : "memory");
+		__asm__ volatile("hlt" : : : "memory");
+	}
+}
+
+static bool bench_start_other(bool halts)
+{
+	static unsigned int processors;
+
+	bench_other_halts = halts;
+	if (!processors)
+		processors = smp_init(bench_other);
+	if (processors < 2)
+		return false;
+	return smp_cpus[1]->starts || smp_start_all(BENCH_START_TICKS);
+}
+
+static bool bench_has_other(void)
+{
+	return bench_start_other(false);
+}
+
+static bool bench_has_halted_other(void)
+{
+	return bench_start_other(true);
+}
+
+static void bench_rest(void)
+{
+	uint64_t start = rdtsc();
+
+	while (rdtsc() - start < BENCH_OTHER_REST)
+		;
+}
+
+/* Until this processor sees that the handler on the other one ran. */
+static unsigned int bench_ipi_to_other(unsigned int runs)
+{
+	unsigned int i;
+
+	if (runs > BENCH_OTHER_RUNS)
+		runs = BENCH_OTHER_RUNS;
+	for (i = 0; i < runs; i++) {
+		unsigned int before = bench_irqs;
+		uint64_t start;
+
+		bench_rest();
+		start = rdtsc();
+		wrmsr(APIC_MSR(APIC_ICR), (uint64_t)smp_cpus[1]->apic_id << 32 | BENCH_IPI_VECTOR);
+		while (bench_irqs == before)
+			cpu_pause();
+		bench_samples[i] = rdtsc() - start;
 	}
 	return runs;
 }
@@ -222,6 +291,10 @@ static const struct bench_row bench_rows[] = {
 	  .run = bench_wrmsr_deadline },
 	{ "hlt-TSCDL-200k", "HLT until a TSC-deadline timer 200k ticks away: lateness",
 	  .usable = bench_can_deadline, .run = bench_hlt_timer },
+	{ "ipi-running", "IPI to a running vCPU, to its handler (2 vCPUs)", BENCH_X2APIC,
+	  .usable = bench_has_other, .run = bench_ipi_to_other },
+	{ "ipi-halted", "IPI to a halted vCPU, to its handler (2 vCPUs)", BENCH_X2APIC,
+	  .usable = bench_has_halted_other, .run = bench_ipi_to_other },
 };
 #define BENCH_ROWS (sizeof(bench_rows) / sizeof(bench_rows[0]))
 

@@ -215,6 +215,8 @@ static bool take(struct vcpu *v, u32 bit)
 static void handle_init_sipi(struct vcpu *v)
 {
 	if (take(v, VCPU_INIT)) {
+		/* Gone with the rest: it would strike the code that the start-up IPI begins. */
+		(void)take(v, VCPU_NMI);
 		lapic_reset(&v->lapic, false);
 		backend->vcpu_reset(v);
 		v->activity = v->index == 0 ? VCPU_RUNNING : VCPU_WAIT_FOR_SIPI;
@@ -230,6 +232,9 @@ static void handle_init_sipi(struct vcpu *v)
 static void handle_interrupts(struct vcpu *v)
 {
 	if (take(v, VCPU_NMI) && v->activity != VCPU_WAIT_FOR_SIPI) {
+		/* What came in a HLT with IF clear was looked at, and left: see to it again. */
+		if (v->activity == VCPU_HALTED)
+			vcpu_post(v, VCPU_IRQ);
 		v->activity = VCPU_RUNNING;
 		(void)backend->deliver_nmi(v);
 	}

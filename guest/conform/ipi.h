@@ -25,11 +25,6 @@ uint32_t ipi_apic_read(uint32_t reg);
 /* Whether VECTOR's bit is set in the 256 bits that begin at register BANK. */
 bool ipi_bit(uint32_t bank, unsigned int vector);
 
-#define APIC_TPR      0x80
-#define APIC_PPR      0xa0
-#define APIC_ISR      0x100
 #define APIC_TMR      0x180
-#define APIC_IRR      0x200
-#define APIC_ICR_HIGH 0x310
 
 #endif

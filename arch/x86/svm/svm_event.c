@@ -101,8 +101,12 @@ static bool can_take_irq(const struct vmcb *vmcb)
 void svm_deliver_irq(struct vcpu *v)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;
-	int pending = lapic_pending_vector(&v->lapic);
+	int pending;
 
+	/* Not amidst a step, whose TF it would push on the guest's stack: the step's end posts it. */
+	if (unlikely(svm_of(v)->stepping))
+		return;
+	pending = lapic_pending_vector(&v->lapic);
 	if (pending >= 0 && can_take_irq(vmcb)) {
 		svm_write_event(vmcb, lapic_accept(&v->lapic, pending), EVENT_EXTERNAL, false, 0);
 		pending = pending == LAPIC_EXTINT ? lapic_pending_vector(&v->lapic) : -1;

@@ -57,6 +57,7 @@ static void leave_step(struct vcpu *v)
 	vmcb->misc2 &= ~(u32)STEP_MISC2;
 	vmcb_dirty(vmcb, CLEAN_INTERCEPTS);
 	svm_retry_nmi(v);
+	vcpu_post(v, VCPU_IRQ);
 }
 
 void svm_step_end(struct vcpu *v)

@@ -140,6 +140,9 @@ static enum run_next exit_hlt(struct vcpu *v)
 	/* A debug trap ends it at once (SDM vol. 2, HLT). */
 	if (unlikely(vmx_trap_pending()))
 		return RUN_RESUME;
+	/* One that could not be injected in STI's shadow ends it, and not the next interrupt. */
+	if (unlikely(vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF)))
+		vcpu_post(v, VCPU_NMI);
 	vcpu_halt(v);
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }

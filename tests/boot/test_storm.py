@@ -1,0 +1,99 @@
+"""Many vCPUs that send each other every kind of interrupt: guest/storm checks that each event arrives
+once, and in time; docs/testing.md.
+
+In Bochs processors take turns, at a rate that is always the same; in QEMU they run at the same instant.
+"""
+
+import re
+
+import pytest
+
+from neap import vm
+
+PARTS = ["ipi", "nmi", "tlb", "timer", "halt", "restart", "ioapic"]
+# Milliseconds of the guest's time after which an event is lost: Bochs counts instructions, and the time
+# of QEMU passes even while the host does something else.
+PATIENCE = {"bochs": 2000, "qemu": 30000}
+PASSED = 1          # exit(0) through the debug-exit port
+FAILED = 3          # exit(1)
+
+
+@pytest.fixture
+def storm(run_guests, boot_target, request):
+    """Runs storms side by side: storm(cpus, words, ..., smp=N)."""
+    target = boot_target({})["target"]
+
+    def run(cpus, *cmdlines, **options):
+        sections = [vm(f"storm{number}", "storm.elf", cpus=cpus,
+                       cmdline=f"timeout={PATIENCE[target]} {cmdline}")
+                    for number, cmdline in enumerate(cmdlines)]
+        return run_guests(*sections, timeout=request.node.get_closest_marker("slow").args[0] * 20,
+                          **options)
+    return run
+
+
+def check(run, cpus, parts):
+    """All parts have done something, nothing was lost, and nothing came from nowhere."""
+    run.expect_status(PASSED)
+    text = run.log
+    for part in parts:
+        sent, arrived = re.search(
+            rf"^storm: {part}: sent (\d+), arrived (\d+), void \d+, lost 0, spurious 0$", text,
+            re.MULTILINE).groups()
+        assert int(sent) > 0 and int(arrived) > 0, part
+    run.find(r"^storm: \d+ events, 0 lost, 0 spurious$")
+    assert run.errors() == []
+    for mode in ("xapic", "x2apic"):
+        assert f"storm: {cpus} vCPUs greeted in {mode} mode" in text
+
+
+@pytest.mark.slow(30)
+@pytest.mark.parametrize("cpus, smp, words", [
+    (4, 1, "seconds=0.4 seed=1"),
+    (4, 2, "seconds=0.6 seed=2"),
+    (4, 4, "seconds=0.6 seed=3 cluster"),
+    (32, 4, "seconds=0.4 seed=4"),
+])
+def test_storm(storm, cpus, smp, words):
+    check(storm(cpus, words, smp=smp), cpus, PARTS)
+
+
+@pytest.mark.slow(30)
+def test_two_storms(storm):
+    """Side by side, on the same processors; each in its own time."""
+    run = storm(4, "seconds=0.3 seed=5", "seconds=0.3 seed=6", smp=2)
+    run.expect_status(PASSED)
+    for number in range(2):
+        assert run.end_of(f"storm{number}")[1] == PASSED
+    assert len(re.findall(r"events, 0 lost, 0 spurious", run.guest_text())) == 2
+
+
+@pytest.mark.slow(10)
+@pytest.mark.parametrize("part, fault, says", [
+    ("ipi", "lose", r"ERROR: ipi: lost: it was not answered, vector 0x[0-9a-f]+, from cpu \d+"),
+    ("ipi", "spurious", r"ERROR: ipi: spurious: nobody has sent it, vector 0x41, to cpu \d+"),
+    ("tlb", "stale", r"ERROR: tlb: stale.*, to cpu 1,"),
+])
+def test_fault_is_seen(storm, part, fault, says):
+    """The test of the test: something is broken on purpose, and it says what."""
+    run = storm(4, f"seconds=4 mode=x2apic timeout=300 only={part} fault={fault}", smp=2)
+    run.expect_status(FAILED)
+    run.find(says)
+    run.find(r"^storm: cpu \d+: rip 0x[0-9a-f]+ rflags .* irr .* isr ")
+    run.find(r"^storm: failed$")
+
+
+@pytest.mark.slow(60)
+@pytest.mark.target("bochs")
+def test_300_vcpus(run_guests):
+    """With APIC ids that only x2APIC mode has; all are started, and get one interrupt each."""
+    run = run_guests(vm("storm", "storm.elf", cpus=300, cmdline="seconds=0"), timeout=600)
+    run.expect_status(PASSED)
+    run.find(r"^storm: 300 vCPUs greeted in x2apic mode$")
+    run.find(r"^storm: ipi: sent 300, arrived 300, void 0, lost 0, spurious 0$")
+
+
+def test_no_such_part(run_guests):
+    run = run_guests(vm("storm", "storm.elf", cmdline="only=nonsense"))
+    run.expect_status(FAILED)
+    run.find(r"^storm: no such part: nonsense$")
