@@ -93,6 +93,12 @@ bool vmx_end_nmi_wait(struct vcpu *vcpu, enum vmx_nmi_wait what);
 void vmx_save_vectoring(struct vcpu *vcpu);
 void vmx_requeue_vectoring(struct vcpu *vcpu);
 
+/* The secondary controls of this vCPU, but for those that depend on its APIC's mode. */
+static inline u32 vmx_secondary(const struct vcpu *v)
+{
+	return vmx_caps.secondary.used | (v->vm->tsc.mult ? (u32)SEC_TSC_SCALING : 0);
+}
+
 /* --- vmx_apic.c --- */
 void vmx_update_apic_mode(struct vcpu *vcpu);
 void vmx_update_eoi_bitmap(struct vcpu *vcpu);
