@@ -16,7 +16,7 @@ help:
 	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
-	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture"
+	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture, SOAK_CLOCKS (300) s of clocks"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
 
@@ -130,9 +130,11 @@ bench: setup
 SOAK_BOOTS ?= 50
 SOAK_SMP ?= 4
 SOAK_SECONDS ?= 600
+SOAK_CLOCKS ?= 300
 soak: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf
-	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS)
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf guests
+	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS) \
+		--clock-seconds $(SOAK_CLOCKS)
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))

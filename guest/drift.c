@@ -172,9 +172,7 @@ static uint64_t rtc_edge(long *second)
 
 	do {
 		/* The interrupt uses the index register, too. */
-		irq_enable();
-		cpu_pause();
-		irq_disable();
+		__asm__ volatile("sti; nop; cli" : : : "memory");
 		now = rtc_read(0);
 	} while (now == was);
 	*second = now + 60 * rtc_read(2) + 3600 * rtc_read(4);
