@@ -187,6 +187,10 @@ void lapic_set_tsc_offset(struct lapic *l, u64 offset);
  */
 bool lapic_deliver(struct lapic *l, u8 vector, bool level);
 
+/* A fixed interrupt was accepted, and the processor has not taken it. Takes no lock: it may be old
+ * news. */
+bool lapic_waits(const struct lapic *l, u8 vector);
+
 /* The processor shall take an interrupt from the PIC, whatever LINT0 says. */
 void lapic_deliver_extint(struct lapic *l);
 
