@@ -16,7 +16,10 @@ def drift(name="drift", **keys):
 
 
 def check_clocks(text, lost):
-    """Their speeds are the TSC's; at most the fraction `lost` of a timer's interrupts share one."""
+    """Their speeds are the TSC's; at most the fraction `lost` of a timer's interrupts share one.
+
+    Or come later: some of what the 8254 makes up for may be from before.
+    """
     for name in ("PM timer", "8254", "local APIC"):
         ppm, ms = re.search(rf"drift: {name}: (-?\d+) ppm over (\d+) ms", text).groups()
         assert abs(int(ppm)) <= LIMIT and int(ms) >= TIME - 100, name
@@ -26,7 +29,7 @@ def check_clocks(text, lost):
     counts = re.findall(r"(\d+) of (\d+) interrupts", text)
     assert len(counts) == 3
     for came, due in counts:
-        assert int(due) * (1 - lost) - 2 <= int(came) <= int(due) + 2
+        assert int(due) * (1 - lost) - 2 <= int(came) <= int(due) * (1 + lost) + 2
 
 
 def check_length(run, name, slack):
