@@ -17,7 +17,7 @@ help:
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
 	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture,"
-	@echo "               STORM_SECONDS (600) of storm"
+	@echo "               STORM_SECONDS (600) of storm, SOAK_CLOCKS (300) of comparing clocks"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
 
@@ -133,9 +133,11 @@ SOAK_BOOTS ?= 50
 SOAK_SMP ?= 4
 SOAK_SECONDS ?= 600
 STORM_SECONDS ?= 600
+SOAK_CLOCKS ?= 300
 soak: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf $(BUILD)/guest/storm.elf
-	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS) --storm-seconds $(STORM_SECONDS)
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf guests
+	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS) \
+		--storm-seconds $(STORM_SECONDS) --clock-seconds $(SOAK_CLOCKS)
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))

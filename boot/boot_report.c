@@ -4,6 +4,7 @@
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/tsc.h"
+#include "arch/x86/tsc_sync.h"
 #include "boot/boot_info.h"
 #include "core/log.h"
 #include "core/percpu.h"
@@ -65,6 +66,7 @@ void boot_report_ready(void)
 {
 	log_info("smp: %u of %u processor%s run", cpu_count(),
 		 acpi_info.has_madt ? acpi_info.madt.cpu_count : 1, cpu_count() > 1 ? "s" : "");
+	tsc_sync_print();
 	log_info("up %lu us after the first instruction",
 		 time_ticks_to_ns(time_now() - boot_info.entry_tsc) / 1000);
 }

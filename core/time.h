@@ -9,7 +9,10 @@
 
 #define NSEC_PER_SEC 1000000000ull
 
-/* Ticks since power-on; monotonic per CPU and, where the TSC is invariant, across CPUs. */
+/*
+ * Ticks since power-on; one clock on all CPUs, as arch/x86/tsc_sync.c has set them, where the TSC
+ * is invariant.
+ */
 u64 time_now(void);
 
 /* Ticks per second, > 0 once calibrated. */

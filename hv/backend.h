@@ -107,6 +107,8 @@ struct backend_ops {
 	void (*set_rip)(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed);
 	void (*set_cr2)(struct vcpu *vcpu, u64 cr2);
 	void (*xmm)(struct vcpu *vcpu, unsigned index, u8 value[16], bool write);
+	/* The processor's multiplier for guests' TSCs; asked for after probe(). */
+	struct tsc_scaling (*tsc_scaling)(void);
 	/* The TSC offset changed. */
 	void (*update_tsc)(struct vcpu *vcpu);
 	/* The local APIC's mode changed (off, xAPIC, x2APIC). */

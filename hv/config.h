@@ -13,6 +13,9 @@
 #define MODULE_NAME_MAX	  64
 #define VM_WEIGHT_DEFAULT 100
 #define VM_WEIGHT_MAX	  1000
+#define VM_TSC_STEP	  1000		  /* Hz; CPUID tells the frequency in kHz */
+#define VM_TSC_MIN	  1000000ull	  /* 1 MHz */
+#define VM_TSC_MAX	  100000000000ull /* 100 GHz */
 #define VM_MIN_MEMORY	  (1 * MIB)
 #define VM_MAX_MEMORY	  (1ull << 40)
 
@@ -28,6 +31,7 @@ struct vm_config {
 	bool processors_given;	   /* the next one is the manifest's, and has to be there */
 	struct cpu_set processors; /* where the vCPUs may run; not empty */
 	u64 memory;		   /* bytes, a multiple of PAGE_SIZE */
+	u64 tsc_hz;		   /* a multiple of VM_TSC_STEP; 0: the processor's */
 	char kernel[MODULE_NAME_MAX];
 	char initrd[MODULE_NAME_MAX]; /* empty: none */
 	char cmdline[VM_CMDLINE_MAX];

@@ -179,7 +179,7 @@ static void leaf_d(struct cpuid_table *t, const struct cpuid_limits *l)
 /* The TSC's frequency, stated: the guest need not measure it (SDM vol. 2, leaves 15H and 16H). */
 static void leaf_15_16(struct cpuid_table *t, const struct cpuid_limits *l)
 {
-	u32 mhz = (u32)(l->tsc_hz / 1000000);
+	u32 mhz = (u32)MIN(l->tsc_hz / 1000000, 0xffffull); /* 16 bits */
 
 	/* Crystal = the local APIC timer's clock; ratio in units that keep the TSC exact to 1 kHz.
 	 */
@@ -189,14 +189,18 @@ static void leaf_15_16(struct cpuid_table *t, const struct cpuid_limits *l)
 	add(t, 0x16, 0, (struct cpuid_regs){ mhz, mhz, 100, 0 });
 }
 
-static void leaves_hypervisor(struct cpuid_table *t)
+/* Leaf 40000010H: the TSC's frequency and the local APIC timer's in kHz, as other hypervisors tell
+ * them. For AMD's processors there is no other place. */
+static void leaves_hypervisor(struct cpuid_table *t, const struct cpuid_limits *l)
 {
-	struct cpuid_regs r = { CPUID_HV_BASE, 0, 0, 0 };
+	struct cpuid_regs r = { CPUID_HV_TIMING, 0, 0, 0 };
 
 	memcpy(&r.ebx, "Neap", 4);
 	memcpy(&r.ecx, "Neap", 4);
 	memcpy(&r.edx, "Neap", 4);
 	add(t, CPUID_HV_BASE, 0, r);
+	add(t, CPUID_HV_TIMING, 0,
+	    (struct cpuid_regs){ (u32)(l->tsc_hz / 1000), LAPIC_TIMER_HZ / 1000, 0, 0 });
 }
 
 /* AMD's way to tell APIC ids beyond 255, and caches as Intel's leaf 4 does (APM vol. 3 E.4.15). */
@@ -284,7 +288,7 @@ void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *l)
 	leaf_b(t, l);
 	leaf_d(t, l);
 	leaf_15_16(t, l);
-	leaves_hypervisor(t);
+	leaves_hypervisor(t, l);
 	leaves_extended(t, l);
 }
 

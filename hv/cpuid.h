@@ -12,6 +12,7 @@ struct vcpu;
 #define CPUID_BASIC_LEAVES 0x20 /* 0 .. 0x1f, 0x40000000 .. and 0x80000000 .. */
 #define CPUID_MAX_ENTRIES  96
 #define CPUID_HV_BASE	   0x40000000u
+#define CPUID_HV_TIMING	   0x40000010u
 #define CPUID_EXT_BASE	   0x80000000u
 
 enum cpuid_dynamic {

@@ -9,7 +9,18 @@ struct irq_line {
 	void (*set)(void *ctx, unsigned gsi, bool level);
 	void *ctx;
 	unsigned gsi;
+	/*
+	 * Whether the processor has yet to take the last edge, so that another one would be lost. A
+	 * hint: it may be old news. NULL: nobody knows. Called with the device's lock held; takes
+	 * none.
+	 */
+	bool (*waits)(void *ctx, unsigned gsi);
 };
+
+static inline bool irq_line_waits(const struct irq_line *line)
+{
+	return line->waits && line->waits(line->ctx, line->gsi);
+}
 
 static inline void irq_line_set(const struct irq_line *line, bool level)
 {

@@ -6,6 +6,7 @@
 
 #define EXPECT_CPUS    "a number of CPUs from 1 to " XSTR(VM_MAX_CPUS)
 #define EXPECT_MEMORY  "a size from 1M to 1024G in steps of 4K, such as 512M or 2G"
+#define EXPECT_TSC_HZ  "a frequency from 1M to 100G in steps of 1K, such as 2500M"
 #define EXPECT_NAME    "the name of one boot module, at most 63 bytes"
 #define EXPECT_SWITCH  "on or off"
 #define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
@@ -15,6 +16,8 @@
 
 /* The messages above spell these out. */
 _Static_assert(VM_MIN_MEMORY == MIB && VM_MAX_MEMORY == 1024 * GIB, "see EXPECT_MEMORY");
+_Static_assert(VM_TSC_MIN == 1000000 && VM_TSC_MAX == 100000000000 && VM_TSC_STEP == 1000,
+	       "see EXPECT_TSC_HZ");
 _Static_assert(MODULE_NAME_MAX == 64 && VM_CMDLINE_MAX == 1024, "see EXPECT_NAME, EXPECT_LINE");
 _Static_assert(MODULE_NAME_MAX <= VM_CMDLINE_MAX, "a module's name can be its string");
 _Static_assert(CPU_MAX == 512, "see EXPECT_PROCS");
@@ -202,6 +205,34 @@ static const char *set_debug_exit(struct vm_config *vm, struct span value, struc
 	return set_switch(&vm->debug_exit, value, bad);
 }
 
+/* Hertz come in thousands, memory in 1024s. */
+static u64 decimal_unit(char c)
+{
+	static const u64 units[] = { 1, 1000, 1000000, 1000000000 };
+
+	return units[suffix_shift(c) / 10];
+}
+
+static const char *set_tsc_hz(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	u64 n, unit;
+
+	*bad = value;
+	if (!only_word(value, &word))
+		return EXPECT_TSC_HZ;
+	unit = decimal_unit(word.s[word.n - 1]);
+	if (unit > 1)
+		word.n--;
+	if (!span_number(word, VM_TSC_MAX / unit, &n))
+		return EXPECT_TSC_HZ;
+	n *= unit;
+	if (n < VM_TSC_MIN || n % VM_TSC_STEP)
+		return EXPECT_TSC_HZ;
+	vm->tsc_hz = n;
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -216,6 +247,7 @@ static const struct {
 	[KEY_DEBUG_EXIT] = { "debug_exit", set_debug_exit },
 	[KEY_WEIGHT] = { "weight", set_weight },
 	[KEY_PROCESSORS] = { "processors", set_processors },
+	[KEY_TSC_HZ] = { "tsc_hz", set_tsc_hz },
 };
 
 enum manifest_key manifest_find_key(struct span name)

@@ -16,13 +16,14 @@ enum manifest_key {
 	KEY_DEBUG_EXIT,
 	KEY_WEIGHT,
 	KEY_PROCESSORS,
+	KEY_TSC_HZ,
 	KEY_COUNT /* none of them */
 };
 
 /* All keys, for messages. */
-#define MANIFEST_KEYS                                                               \
-	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, weight, " \
-	"processors"
+#define MANIFEST_KEYS                                                       \
+	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, " \
+	"weight, processors, tsc_hz"
 
 enum manifest_key manifest_find_key(struct span name);
 

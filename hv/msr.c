@@ -83,7 +83,7 @@ static int mtrr_write(struct vcpu *v, u32 msr, u64 value)
 
 static u64 guest_tsc(const struct vcpu *v)
 {
-	return time_now() + v->tsc_offset;
+	return guest_tsc_scale(&v->vm->tsc, time_now()) + v->tsc_offset;
 }
 
 static __attribute__((noinline)) void set_tsc_offset(struct vcpu *v, u64 offset)

@@ -92,6 +92,7 @@ static int init_apic(struct vcpu *v)
 		.has_x2apic = true,
 		.has_tsc_deadline = true,
 		.phys_bits = cpu_features.phys_bits,
+		.tsc = v->vm->tsc,
 		.bus = &v->vm->apic_bus,
 		.ops = &apic_ops,
 		.ctx = v,

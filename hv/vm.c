@@ -141,7 +141,7 @@ static int build_vcpus(struct vm *vm)
 		.rdtscp = cpu_features.rdtscp,
 		.invpcid = cpu_features.invpcid,
 		.xsaves = cpu_features.xsaves,
-		.tsc_hz = time_hz(),
+		.tsc_hz = vm->tsc.hz,
 	};
 	int err = 0;
 
@@ -153,6 +153,16 @@ static int build_vcpus(struct vm *vm)
 		err = vcpu_create(vm, i, &v);
 	}
 	return err;
+}
+
+static void choose_tsc(struct vm *vm)
+{
+	u64 wanted = vm->config->tsc_hz;
+
+	if (!guest_tsc_init(&vm->tsc, wanted, time_hz(), backend->tsc_scaling()))
+		log_warn("vm %s: tsc_hz = %lu: this processor cannot make such a TSC; the guest "
+			 "has its own, of %lu Hz",
+			 vm->config->name, wanted, vm->tsc.hz);
 }
 
 static int build(struct vm *vm)
@@ -220,7 +230,8 @@ int vm_create(struct vm_config *config, u32 id, struct vm **out)
 	vm->config = config;
 	vm->id = id;
 	vm->state = VM_BUILDING;
-	vm->tsc_offset = -time_now();
+	choose_tsc(vm);
+	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, time_now());
 	err = build(vm);
 	if (err) {
 		if (err != -ENOENT)
@@ -230,7 +241,7 @@ int vm_create(struct vm_config *config, u32 id, struct vm **out)
 	}
 	print_started(vm);
 	/* The guest's TSC counts from here: what building took is not its time. */
-	vm->tsc_offset = -time_now();
+	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, time_now());
 	*out = vm;
 	return 0;
 }
@@ -240,7 +251,7 @@ void vm_start(struct vm *vm)
 	struct vcpu *v;
 
 	vm->start_tsc = time_now();
-	vm->tsc_offset = -vm->start_tsc;
+	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, vm->start_tsc);
 	vm_for_each_vcpu (v, &vm->vcpus, i)
 		v->tsc_offset = vm->tsc_offset;
 	store_release(&vm->state, (u32)VM_RUNNING);

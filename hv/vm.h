@@ -8,6 +8,7 @@
 #include "hv/cpuid.h"
 #include "hv/dev/apic_bus.h"
 #include "hv/dev/board.h"
+#include "hv/guest_tsc.h"
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
 #include "hv/start_state.h"
@@ -45,8 +46,9 @@ struct vm {
 	struct board board;
 	struct vm_console console;
 	u64 start_tsc;
-	u64 tsc_offset;	  /* every vCPU's at power-up: the guest's TSC starts at 0 */
-	struct list node; /* manager.c's list of ended VMs */
+	struct guest_tsc tsc; /* fixed once built */
+	u64 tsc_offset;	      /* every vCPU's at power-up: the guest's TSC starts at 0 */
+	struct list node;     /* manager.c's list of ended VMs */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/trap.h"
+#include "arch/x86/tsc_sync.h"
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/percpu.h"
@@ -93,6 +94,7 @@ static void secondary_main(struct cpu *c)
 	ready_hook();
 	/* Release: pairs with the boot CPU's acquire in wait_online(). */
 	store_release(&c->online, true);
+	tsc_sync_ask(c->id);
 	sched_idle();
 }
 
@@ -160,6 +162,7 @@ static void start_one(u32 id, hpa_t page)
 		log_warn("smp: the processor with APIC id %u does not start", id);
 		return;
 	}
+	tsc_sync_answer(c->id);
 	WRITE_ONCE(cpus, cpus + 1);
 }
 

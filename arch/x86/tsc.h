@@ -9,6 +9,17 @@ static inline u64 tsc_read(void)
 	return rdtsc();
 }
 
+/* The same, neither before earlier loads nor after later stores and loads (SDM vol. 2, RDTSC). */
+static inline u64 tsc_read_ordered(void)
+{
+	u64 v;
+
+	__asm__ volatile("mfence; lfence" : : : "memory");
+	v = rdtsc();
+	__asm__ volatile("lfence" : : : "memory");
+	return v;
+}
+
 /* Ticks per second; 0 before tsc_calibrate(). */
 extern u64 tsc_hz_value;
 static inline u64 tsc_hz(void)

@@ -25,6 +25,21 @@ static void set_isa_irq(void *ctx, unsigned irq, bool level)
 	ioapic_set_irq(&b->ioapic, irq == IRQ_TIMER ? TIMER_GSI : irq, level);
 }
 
+/*
+ * The timer's last edge waits at the 8259, or at the first vCPU's local APIC. Elsewhere it is not
+ * looked for: kernels that need every tick of this timer take it on the processor that boots.
+ */
+static bool timer_irq_waits(void *ctx, unsigned irq)
+{
+	struct board *b = ctx;
+	const struct vm *vm = container_of(b, struct vm, board);
+	int vector = ioapic_edge_vector(&b->ioapic, TIMER_GSI);
+	struct vcpu *boot = vcpu_table_get(&vm->vcpus, 0);
+
+	return pic_waits(&b->pic, irq) ||
+	       (boot && vector >= 0 && lapic_waits(&boot->lapic, (u8)vector));
+}
+
 static struct irq_line line(struct board *b, unsigned irq)
 {
 	return (struct irq_line){ .set = set_isa_irq, .ctx = b, .gsi = irq };
@@ -57,6 +72,7 @@ static void init_devices(struct vm *vm)
 {
 	struct board *b = &vm->board;
 	u64 low = vm->memmap.low_end, high = 0;
+	struct irq_line timer_line = line(b, IRQ_TIMER);
 	struct rtc_board rtc_board;
 
 	for (unsigned i = 0; i < vm->memmap.ram_count; i++) {
@@ -67,7 +83,8 @@ static void init_devices(struct vm *vm)
 	b->power = (struct vm_power){ power_event, vm };
 	pic_init(&b->pic, pic_output, vm);
 	ioapic_init(&b->ioapic, &vm->apic_bus);
-	pit_init(&b->pit, line(b, IRQ_TIMER));
+	timer_line.waits = timer_irq_waits;
+	pit_init(&b->pit, timer_line);
 	port61_init(&b->port61, &b->pit);
 	rtc_init(&b->rtc, line(b, IRQ_RTC), wall_clock_seconds(), &rtc_board);
 	pm_init(&b->pm, line(b, PM_SCI_IRQ), b->power);

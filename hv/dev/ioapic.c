@@ -41,6 +41,15 @@ static bool ioapic_entry_is_level(u64 entry)
 	return (entry & IOAPIC_LEVEL) && (entry >> 8 & 7) <= APIC_LOWEST;
 }
 
+int ioapic_edge_vector(const struct ioapic *io, unsigned pin)
+{
+	u64 entry = READ_ONCE(io->entry[pin]);
+
+	if ((entry & (IOAPIC_MASKED | IOAPIC_LEVEL)) || (entry >> 8 & 7) > APIC_LOWEST)
+		return -1;
+	return (u8)entry;
+}
+
 /* Lock held. Puts the pin's message into the batch. */
 static void ioapic_fire(struct ioapic *io, unsigned pin, struct ioapic_batch *batch)
 {

@@ -44,6 +44,10 @@ void ioapic_reset(struct ioapic *io);
  */
 void ioapic_set_irq(struct ioapic *io, unsigned gsi, bool level);
 
+/* The vector of a pin that is edge-triggered, unmasked and of fixed or lowest-priority delivery;
+ * else -1. Takes no lock: it may be old news. */
+int ioapic_edge_vector(const struct ioapic *io, unsigned pin);
+
 /* A local APIC ended a level-triggered interrupt. Any CPU; no lock of a local APIC held. */
 void ioapic_eoi(struct ioapic *io, u8 vector);
 

@@ -203,6 +203,12 @@ bool lapic_deliver(struct lapic *l, u8 vector, bool level)
 	return true;
 }
 
+bool lapic_waits(const struct lapic *l, u8 vector)
+{
+	return (READ_ONCE(l->posted.pir[vector / 64]) & BIT(vector % 64)) ||
+	       (lapic_reg(l, LAPIC_IRR + vector / 32) & BIT(vector % 32));
+}
+
 void lapic_deliver_extint(struct lapic *l)
 {
 	atomic_fetch_or(&l->events, LAPIC_EVENT_EXTINT);

@@ -17,6 +17,7 @@
 #include "core/timer.h"
 #include "hv/apic_msg.h"
 #include "hv/dev/lapic_regs.h"
+#include "hv/guest_tsc.h"
 
 struct apic_bus;
 
@@ -67,6 +68,7 @@ struct lapic_config {
 	bool has_x2apic;       /* CPUID offers it; else IA32_APIC_BASE.EXTD is reserved */
 	bool has_tsc_deadline; /* CPUID offers it; else that timer mode is reserved */
 	u8 phys_bits;	       /* guest's MAXPHYADDR, 36 to 52 */
+	struct guest_tsc tsc;  /* how its TSC counts, for that mode; all zero: as the host's */
 	struct apic_bus *bus;
 	const struct lapic_ops *ops;
 	void *ctx; /* for ops */
@@ -99,7 +101,7 @@ _Static_assert(sizeof(struct lapic_posted) == 64 && offsetof(struct lapic_posted
 /* Owner only, but for `timer`, whose callback touches nothing else here. */
 struct lapic_timer {
 	struct timer timer;
-	u64 tsc_offset; /* guest TSC = time_now() + tsc_offset; see lapic_set_tsc_offset() */
+	u64 tsc_offset; /* see lapic_set_tsc_offset() */
 	u64 deadline;	/* guest TSC; 0: disarmed */
 	u64 base;	/* ticks: when clock 0 of `next` was */
 	u64 next;	/* clocks after base at which the count reaches 0; 0: not counting */
@@ -204,7 +206,7 @@ void lapic_eoi(struct lapic *l);
 u64 lapic_timer_deadline(struct lapic *l);
 void lapic_timer_set_deadline(struct lapic *l, u64 deadline);
 
-/* The guest's TSC moved: guest TSC = time_now() + offset from now on. */
+/* The guest's TSC moved: it is guest_tsc_scale(time_now()) + offset from now on. */
 void lapic_set_tsc_offset(struct lapic *l, u64 offset);
 
 /* --- interrupts in; any CPU --- */
@@ -214,6 +216,10 @@ void lapic_set_tsc_offset(struct lapic *l, u64 offset);
  * vector below 16 (that is an error for ESR). level: end it with a message to the I/O APICs.
  */
 bool lapic_deliver(struct lapic *l, u8 vector, bool level);
+
+/* A fixed interrupt was accepted, and the processor has not taken it. Takes no lock: it may be old
+ * news. */
+bool lapic_waits(const struct lapic *l, u8 vector);
 
 /* The processor shall take an interrupt from the PIC, whatever LINT0 says. */
 void lapic_deliver_extint(struct lapic *l);

@@ -84,19 +84,23 @@ static bool lapic_timer_raise(struct lapic *l)
 	return true;
 }
 
+/* The guest's TSC at a host tick. */
+static u64 lapic_timer_tsc(const struct lapic *l, u64 now)
+{
+	return guest_tsc_scale(&l->config.tsc, now) + l->timer.tsc_offset;
+}
+
 static bool lapic_timer_deadline_expired(struct lapic *l)
 {
 	struct lapic_timer *t = &l->timer;
-	u64 now = time_now(), guest = now + t->tsc_offset, when;
+	u64 now = time_now(), guest = lapic_timer_tsc(l, now);
 
 	if (!t->deadline)
 		return false;
 	if (guest < t->deadline) {
-		when = now + (t->deadline - guest);
-		if (when < now)
-			when = UINT64_MAX; /* farther away than time goes */
 		if (!t->masked)
-			timer_set(&t->timer, when);
+			timer_set(&t->timer,
+				  guest_tsc_when(&l->config.tsc, now, t->deadline - guest));
 		return false;
 	}
 	t->deadline = 0;
@@ -141,16 +145,15 @@ u64 lapic_timer_deadline(struct lapic *l)
 void lapic_timer_set_deadline(struct lapic *l, u64 deadline)
 {
 	struct lapic_timer *t = &l->timer;
-	u64 now, guest, when;
+	u64 now, guest;
 
 	if (unlikely(t->mode != LAPIC_TSC_DEADLINE))
 		return;
 	t->deadline = deadline;
 	now = time_now();
-	guest = now + t->tsc_offset;
-	when = now + (deadline - guest);
-	if (likely(deadline > guest && !t->masked && when > now)) {
-		timer_set(&t->timer, when);
+	guest = lapic_timer_tsc(l, now);
+	if (likely(deadline > guest && !t->masked)) {
+		timer_set(&t->timer, guest_tsc_when(&l->config.tsc, now, deadline - guest));
 		return;
 	}
 	timer_cancel(&t->timer);

@@ -51,6 +51,15 @@ int pic_attach(struct pic *pic, struct io_bus *pio) __must_check;
  */
 void pic_set_irq(struct pic *pic, unsigned irq, bool level);
 
+/* An edge at an unmasked input 0 to 7 of the master that was not acknowledged yet. Takes no lock:
+ * it may be old news. */
+static inline bool pic_waits(const struct pic *pic, unsigned irq)
+{
+	const struct pic_chip *c = &pic->chip[0];
+
+	return READ_ONCE(c->irr) & ~READ_ONCE(c->imr) & BIT(irq);
+}
+
 /*
  * True while the INT pin is up. Takes no lock: for the guest-entry path, where it may be old news
  * in either direction; pic_ack() copes with a request that has gone.

@@ -45,23 +45,90 @@ static void pit_drive(struct pit *pit, bool level)
 	}
 }
 
+static bool pit_is_periodic(const struct pit_channel *ch)
+{
+	return ch->mode == 2 || ch->mode == 3;
+}
+
+/* Arms the timer for the next rise of counter 0, or for one that is made up for. */
+static void pit_arm(struct pit *pit)
+{
+	u64 next = MIN(pit->edge, pit->again);
+
+	if (next == PIT_NEVER)
+		timer_cancel(&pit->timer);
+	else
+		timer_set(&pit->timer, clock_to_tick(pit, next));
+}
+
 /*
- * Arms the timer for the next rise of counter 0. Rises are multiples of the period counted from
- * the start of the count, so a late callback causes no drift; rises it slept through are merged
- * into the one it delivers, as an 8259A merges them while the interrupt is not taken.
+ * Rises are multiples of the period counted from the start of the count, so a late callback causes
+ * no drift.
  */
 static void pit_schedule(struct pit *pit, u64 clock)
 {
 	struct pit_channel *ch = &pit->channel[0];
 
 	pit->edge = pit_channel_next_rise(ch, clock);
-	if (pit->edge == PIT_NEVER) {
-		timer_cancel(&pit->timer);
-		return;
-	}
-	if ((ch->mode == 2 || ch->mode == 3) && ch->count < PIT_MIN_PERIOD && !ch->changed)
+	if (pit->edge != PIT_NEVER && pit_is_periodic(ch) && ch->count < PIT_MIN_PERIOD &&
+	    !ch->changed)
 		pit->edge = pit_channel_next_rise(ch, clock + PIT_MIN_PERIOD - 1);
-	timer_set(&pit->timer, clock_to_tick(pit, pit->edge));
+	pit_arm(pit);
+}
+
+/* Periodic outputs rise from a low that no one was woken for. */
+static void pit_pulse(struct pit *pit)
+{
+	pit_drive(pit, false);
+	pit_drive(pit, true);
+}
+
+/*
+ * An 8259A merges edges that come while the interrupt is not taken. The guest of a PC is never kept
+ * waiting for many of them by somebody else; here it is, when others have its processor. Kernels
+ * that measure time by counting these (Linux, while it boots) would find it too short. So merged
+ * ones are counted, and made up for as soon as the guest takes them.
+ */
+static void pit_note_lost(struct pit *pit, u64 clock)
+{
+	const struct pit_channel *ch = &pit->channel[0];
+	u64 lost;
+
+	if (!pit->irq.waits || !pit_is_periodic(ch) || ch->changed || ch->count < PIT_OWED_PERIOD)
+		return;
+	lost = (clock - pit->edge) / ch->count + irq_line_waits(&pit->irq);
+	pit->owed = (u32)MIN(pit->owed + lost, (u64)PIT_OWED_MAX);
+}
+
+/* After an interrupt that the guest had no other one before. */
+static void pit_plan_next(struct pit *pit, u64 clock)
+{
+	pit->again = pit->owed ? clock + pit->channel[0].count / PIT_OWED_FRACTION : PIT_NEVER;
+}
+
+static void pit_rise(struct pit *pit, u64 clock)
+{
+	bool waits = irq_line_waits(&pit->irq);
+
+	pit_note_lost(pit, clock);
+	pit_pulse(pit);
+	if (waits)
+		pit->again = PIT_NEVER; /* it takes none at present: with the next rise, perhaps */
+	else
+		pit_plan_next(pit, clock);
+	pit_schedule(pit, clock);
+}
+
+static void pit_make_up(struct pit *pit, u64 clock)
+{
+	if (irq_line_waits(&pit->irq)) {
+		pit->again = PIT_NEVER;
+	} else {
+		pit->owed--;
+		pit_pulse(pit);
+		pit_plan_next(pit, clock);
+	}
+	pit_arm(pit);
 }
 
 static void pit_timer_fired(struct timer *timer)
@@ -72,18 +139,18 @@ static void pit_timer_fired(struct timer *timer)
 	spin_lock(&pit->lock);
 	clock = pit_clock(pit);
 	/* Reprogrammed or cancelled meanwhile: then the timer is armed for the new time, or not. */
-	if (clock >= pit->edge) {
-		/* Periodic outputs rise from a low that no one was woken for. */
-		pit_drive(pit, false);
-		pit_drive(pit, true);
-		pit_schedule(pit, clock);
-	}
+	if (clock >= pit->edge)
+		pit_rise(pit, clock);
+	else if (clock >= pit->again)
+		pit_make_up(pit, clock);
 	spin_unlock(&pit->lock);
 }
 
 /* Counter 0 was written: its output may have changed at once. */
 static void pit_reprogrammed(struct pit *pit, u64 clock)
 {
+	pit->owed = 0;
+	pit->again = PIT_NEVER;
 	pit_drive(pit, pit_channel_out(&pit->channel[0], clock));
 	pit_schedule(pit, clock);
 }

@@ -20,6 +20,15 @@
  */
 #define PIT_MIN_PERIOD 60
 
+/*
+ * Interrupts that the processor took too late, so that several would be one, are made up for: so
+ * many at most, and with shorter periods (in clocks, 400 us) none.
+ */
+#define PIT_OWED_MAX	  1000u
+#define PIT_OWED_PERIOD	  480u
+#define PIT_OWED_FRACTION 8 /* of the period lies between two that are made up for */
+_Static_assert(PIT_OWED_PERIOD / PIT_OWED_FRACTION >= PIT_MIN_PERIOD, "not too close, either");
+
 struct pit_port {
 	bool write_high; /* two-byte mode: the next write is the high byte */
 	bool read_high;	 /* the same for reads of the live count */
@@ -36,6 +45,8 @@ struct pit {
 	struct pit_port port[PIT_CHANNELS];
 	u64 origin;  /* ticks at clock 0; constant */
 	u64 edge;    /* clock of the next interrupt, PIT_NEVER if none */
+	u64 again;   /* clock at which to make up for one; PIT_NEVER if none */
+	u32 owed;    /* interrupts to make up for */
 	bool irq_on; /* level of IRQ 0 */
 	struct irq_line irq;
 	struct timer timer;

@@ -37,7 +37,7 @@ def soak(tmp_path):
         run.chmod(0o755)
         done = subprocess.run(
             [os.path.join(SCRIPTS, "soak"), "--run", run, "--out", tmp_path / "out", "--torture",
-             tmp_path / "torture.elf", *options], stdin=subprocess.DEVNULL, capture_output=True,
+             tmp_path / "torture.elf", "--drift", tmp_path / "drift.elf", *options], stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False)
         return done, sorted(os.listdir(tmp_path / "out"))
 
@@ -84,3 +84,14 @@ def test_torture_runs_if_it_was_built(soak, tmp_path, case, told, status):
     assert f"1 boots with 4 processors, 0 failed, torture {told};" in done.stdout
     words = (tmp_path / "words").read_text().split("\n")
     assert "--cmdline=torture=9" in words and "--no-manifest" in words
+
+
+@pytest.mark.parametrize("ppm, told, status", [(100, "passed", 0), (-101, "failed", 1)])
+def test_clocks_are_compared(soak, tmp_path, ppm, told, status):
+    (tmp_path / "drift.elf").write_bytes(b"")
+    done, _ = soak("--boots", "1", "--clock-seconds", "7",
+                   case=f"[ $n = 2 ] && echo 'drift: RTC: {ppm} ppm over 7 s' >> $log")
+    assert done.returncode == status
+    assert f"1 boots with 4 processors, 0 failed, clocks {told};" in done.stdout
+    words = (tmp_path / "words").read_text().split("\n")
+    assert "--until=^neap: vm drift: .*, status 1," in words and "--timeout=307" in words

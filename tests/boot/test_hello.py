@@ -24,7 +24,7 @@ def test_command_line_and_memory(run_guests):
         "memory: 000000100000-000003efffff available",
         "memory: 000003f00000-000003ffffff ACPI"]
     run.find("^modules: 0$")
-    run.find('^hypervisor: "NeapNeapNeap", highest leaf 4000000')
+    run.find('^hypervisor: "NeapNeapNeap", highest leaf 40000010$')
     run.find('^processor: "(GenuineIntel|AuthenticAMD)", highest leaf ')
     run.find("^neap: vm hello: 1 vCPU, 64 MiB, kernel hello.elf$")
     assert run.end_of("hello") == (ENDED, 1)

@@ -15,7 +15,7 @@ from neap import BUILD
 pytestmark = pytest.mark.target("qemu")
 ELF = os.path.join(BUILD, "torture.elf")
 PARTS = ["lock", "frame", "heap", "ptab", "pingpong", "wakeup", "threads", "slices", "migrate", "timer",
-         "lapic", "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table"]
+         "lapic", "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table", "tsc"]
 SERIAL_EVERY = 64       # of a processor's lines, one goes to the serial port
 
 
@@ -96,6 +96,26 @@ def test_hang_is_seen(run_neap):
     for cpu in range(2):
         run.find(rf"^neap: error: torture: CPU {cpu}: thread lock, .* last progress \d+ ms ago$")
     assert run.lines(r"#0 0xffffffff8[0-9a-f]{7} work\+0x")
+
+
+@pytest.mark.slow(5)
+@pytest.mark.parametrize("cpu, register", [
+    ("corei7_skylake_x", "IA32_TSC_ADJUST"), ("corei5_arrandale_m520", "IA32_TSC"),
+    ("zambezi", "IA32_TSC")])
+def test_tscs_are_set(run_neap, cpu, register):
+    """Processors whose counters began at different times: they are one clock nevertheless."""
+    run = torture(run_neap, "torture=1 torture_only=tsc torture_fault=tsc", target="bochs", cpu=cpu,
+                  smp=4).expect_status(0)
+    for number in range(1, 4):
+        run.find(rf"^neap: time: the TSC of CPU {number} was -?\d+ ticks ahead, and was set by {register}$")
+    assert int(run.find(r"^neap: time: TSCs of 4 processors agree within (\d+) ticks$")[1]) < 1000
+
+
+@pytest.mark.slow(5)
+def test_a_tsc_that_goes_back_is_seen(run_neap):
+    run = torture(run_neap, "torture=1 torture_only=tsc torture_fault=tsc_late", target="bochs",
+                  smp=2).expect_status(1)
+    run.find(r"^neap: error: torture: tsc: CPU \d: the TSC is \d+ ticks behind that of CPU \d$")
 
 
 def test_no_such_part(run_neap):

@@ -189,7 +189,7 @@ static void test_lookup(void **unused)
 	build(2, true);
 	assert_int_equal(ask(0, 0).eax, MAX_BASIC);
 	assert_int_equal(ask(0x80000000, 0).eax, MAX_EXT);
-	assert_int_equal(ask(0x40000000, 0).eax, 0x40000000);
+	assert_int_equal(ask(0x40000000, 0).eax, 0x40000010);
 	assert_int_equal(ask(0x40000000, 0).ebx, 0x7061654e); /* Neap */
 	/* Leaves without subleaves do not look at ECX. */
 	assert_int_equal(ask(0, 77).eax, MAX_BASIC);
@@ -203,6 +203,9 @@ static void test_lookup(void **unused)
 	expect(0x20, 0, 0, 0, 0, 0);
 	expect(0x3fffffff, 0, 0, 0, 0, 0);
 	expect(0x40000001, 0, 0, 0, 0, 0);
+	expect(0x4000000f, 0, 0, 0, 0, 0);
+	expect(0x40000010, 0, 2500000, 25000, 0, 0);
+	expect(0x40000011, 0, 0, 0, 0, 0);
 	expect(0x40000020, 0, 0, 0, 0, 0);
 	expect(0x80000009, 0, 0, 0, 0, 0);
 	expect(0x80000020, 0, 0, 0, 0, 0);

@@ -529,6 +529,35 @@ static void test_deadline_offset(void **state)
 	assert_int_equal(at_tick(1000050), 1);
 }
 
+/* A TSC that counts 2.5 ticks for one of the host's, as the processor multiplies. */
+static void test_deadline_scaled(void **state)
+{
+	const struct tsc_scaling vmx = { 16, 48 };
+	u64 zero;
+
+	(void)state;
+	assert_true(guest_tsc_init(&l->config.tsc, 5 * SHIM_HZ / 2, SHIM_HZ, vmx));
+	zero = guest_tsc_scale(&l->config.tsc, start);
+	set_mode(LAPIC_TSC_DEADLINE);
+	lapic_set_tsc_offset(l, -zero);
+	lapic_timer_set_deadline(l, 2500);
+	assert_int_equal(at_tick(999), 0);
+	assert_int_equal(at_tick(1000), 1);
+	/* Not a whole tick: the next one. */
+	lapic_timer_set_deadline(l, 5001);
+	assert_int_equal(at_tick(2000), 0);
+	assert_int_equal(at_tick(2001), 1);
+	lapic_timer_set_deadline(l, 10000);
+	lapic_set_tsc_offset(l, -zero - 2500);
+	assert_int_equal(at_tick(4999), 0);
+	assert_int_equal(at_tick(5000), 1);
+	lapic_timer_set_deadline(l, UINT64_MAX);
+	assert_int_equal(l->timer.timer.deadline, UINT64_MAX);
+	assert_int_equal(at_tick(1000000), 0);
+	/* Counts are of the timer's own clock. */
+	l->config.tsc = (struct guest_tsc){ 0, 0, 0 };
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -542,7 +571,7 @@ int main(void)
 		T(test_illegal_vector),	    T(test_reset),
 		T(test_stale_callback),	    T(test_deadline),
 		T(test_deadline_read_late), T(test_deadline_mask),
-		T(test_deadline_offset),
+		T(test_deadline_offset),    T(test_deadline_scaled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,12 +183,12 @@ static void test_keys_bad(void **state)
 	(void)state;
 	expect_error(VM_A "foo = 1\n",
 		     "manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
-		     "initrd, cmdline, module, uart, debug_exit, weight, processors",
+		     "initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz",
 		     0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit, weight, processors",
+		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -267,6 +267,57 @@ static void test_cpus(void **state)
 	manifest_free(&m);
 	accept("cpus", "0007 # seven");
 	assert_int_equal(m.vm[0]->cpus, 7);
+}
+
+static void test_tsc_hz(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"0",
+		"1",
+		"999999",
+		"999K",
+		"1000001",
+		"1000500",
+		"1.5G",
+		"2 G",
+		"-1G",
+		"2GHz",
+		"101G",
+		"100001M",
+		"100000001K",
+		"1T",
+		"100000001000",
+		"18446744073709552000",
+		"18446744073709552K",
+		"fast",
+	};
+	static const struct {
+		const char *text;
+		u64 hz;
+	} good[] = {
+		{ "1M", 1000000 },
+		{ "1000K", 1000000 },
+		{ "1000000", 1000000 },
+		{ "2500m", 2500000000 },
+		{ "3G", 3000000000 },
+		{ "2400001k", 2400001000 },
+		{ "100G", 100000000000 },
+		{ "100000M", 100000000000 },
+		{ "100000000000 # much", 100000000000 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("tsc_hz", bad[i],
+		       "a frequency from 1M to 100G in steps of 1K, such as 2500M");
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		accept("tsc_hz", good[i].text);
+		assert_int_equal(m.vm[0]->tsc_hz, good[i].hz);
+		manifest_free(&m);
+	}
+	assert_int_equal(parse(VM_A), 0);
+	assert_int_equal(m.vm[0]->tsc_hz, 0);
 }
 
 static void test_memory(void **state)
@@ -594,6 +645,7 @@ int main(void)
 		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
 		TEST(test_size_limit),	  TEST(test_errors_shown),
 		TEST(test_out_of_memory), TEST(test_longest_message),
+		TEST(test_tsc_hz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

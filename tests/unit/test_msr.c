@@ -239,6 +239,24 @@ static void test_tsc(void **unused)
 	expect_offset(0);
 }
 
+/* The same where the guest's ticks are shorter than the host's. */
+static void test_tsc_scaled(void **unused)
+{
+	(void)unused;
+	assert_true(guest_tsc_init(&vm.tsc, 3000, 1000, (struct tsc_scaling){ 16, 48 }));
+	shim_set_time(5000);
+	assert_int_equal(get(MSR_TSC), 15000);
+	expect_write(MSR_TSC, 600, true);
+	assert_int_equal(get(MSR_TSC), 600);
+	assert_int_equal(get(MSR_TSC_ADJUST), (u64)-14400);
+	shim_set_time(5100);
+	assert_int_equal(get(MSR_TSC), 900);
+	expect_write(MSR_TSC_ADJUST, 0, true);
+	assert_int_equal(get(MSR_TSC), 15300);
+	expect_offset(0);
+	vm.tsc.mult = 0;
+}
+
 static void test_apic(void **unused)
 {
 	u64 v;
@@ -376,9 +394,16 @@ static void test_amd_top_of_memory(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_unknown),	   T(test_constants),	T(test_mtrr_variable),
-		T(test_mtrr_fixed),	   T(test_tsc),		T(test_apic),
-		T(test_passthrough),	   T(test_amd_unknown), T(test_amd_constants),
+		T(test_unknown),
+		T(test_constants),
+		T(test_mtrr_variable),
+		T(test_mtrr_fixed),
+		T(test_tsc),
+		T(test_tsc_scaled),
+		T(test_apic),
+		T(test_passthrough),
+		T(test_amd_unknown),
+		T(test_amd_constants),
 		T(test_amd_top_of_memory),
 	};
 

@@ -75,7 +75,7 @@ static int setup(void **state __unused)
 	bus = (struct io_bus){ 0 };
 	line = true; /* OUT of counter 0 begins high */
 	shim_set_time(5 * SHIM_HZ + 12345);
-	pit_init(&pit, (struct irq_line){ on_irq, NULL, 0 });
+	pit_init(&pit, (struct irq_line){ .set = on_irq });
 	port61_init(&port61, &pit);
 	edges = 0;
 	return pit_attach(&pit, &bus) || port61_attach(&port61, &bus) ? -1 : 0;
@@ -191,6 +191,136 @@ static void test_late_ticks_coalesce(void **state __unused)
 	assert_int_equal(edges, 1);
 	run_to(t + 9000); /* in step with the start, not with the delay */
 	assert_int_equal(edges, 2);
+}
+
+/* A processor that takes interrupts or does not: an edge beside one that waits is lost. */
+static bool takes, waiting;
+static unsigned taken;
+
+static void on_irq_taken(void *ctx __unused, unsigned gsi __unused, bool level)
+{
+	if (level && !line) {
+		taken += takes && !waiting;
+		waiting = !takes;
+	}
+	line = level;
+}
+
+static bool irq_waits(void *ctx __unused, unsigned gsi __unused)
+{
+	return waiting;
+}
+
+static void processor_takes(bool on)
+{
+	takes = on;
+	if (takes && waiting) {
+		waiting = false;
+		taken++;
+	}
+}
+
+static u64 count_taken(u8 control, u16 count)
+{
+	pit.irq = (struct irq_line){ .set = on_irq_taken, .waits = irq_waits };
+	waiting = false;
+	processor_takes(true);
+	program(0, control, count);
+	taken = 0;
+	return clock_now() + 1;
+}
+
+static void test_lost_ticks_are_made_up_for(void **state __unused)
+{
+	u64 t = count_taken(0x34, 8000);
+
+	run_to(t + 3 * 8000);
+	assert_int_equal(taken, 3);
+	/* Its turn comes after seven periods. */
+	processor_takes(false);
+	run_to(t + 10 * 8000 + 100);
+	assert_int_equal(taken, 3);
+	processor_takes(true);
+	assert_int_equal(taken, 4);
+	run_to(t + 11 * 8000 - 1); /* nothing before the next tick, */
+	assert_int_equal(taken, 4);
+	run_to(t + 11 * 8000 + 999);
+	assert_int_equal(taken, 5);
+	run_to(t + 11 * 8000 + 1000); /* then one every eighth of a period */
+	assert_int_equal(taken, 6);
+	run_to(t + 12 * 8000 - 1);
+	assert_int_equal(taken, 11);
+	/* And from then on, as if nothing had been. */
+	run_to(t + 12 * 8000);
+	assert_int_equal(taken, 12);
+	run_to(t + 20 * 8000);
+	assert_int_equal(taken, 20);
+	assert_int_equal(pit.owed, 0);
+}
+
+/* It runs for less than a period at a time. */
+static void test_made_up_for_in_turns(void **state __unused)
+{
+	u64 t = count_taken(0x36, 4000);
+
+	for (unsigned i = 0; i < 100; i++) {
+		processor_takes(true);
+		run_to(t + i * 30000 + 10000);
+		processor_takes(false);
+		run_to(t + (i + 1) * 30000);
+	}
+	processor_takes(true);
+	run_to(t + 100 * 30000 + 4 * 4000);
+	assert_int_equal(taken, (100 * 30000 + 4 * 4000) / 4000);
+}
+
+/* The host's own timer is late, as others had interrupts off. */
+static void test_late_host_is_made_up_for(void **state __unused)
+{
+	u64 t = count_taken(0x34, 8000);
+
+	shim_set_time(tick(t + 10 * 8000 + 100));
+	shim_run_until(tick(t + 10 * 8000 + 100));
+	assert_int_equal(taken, 1);
+	run_to(t + 13 * 8000);
+	assert_int_equal(taken, 13);
+}
+
+static void test_made_up_for_at_most(void **state __unused)
+{
+	u64 t = count_taken(0x34, 8000), end = t + 8000ull * (PIT_OWED_MAX + 5000);
+
+	processor_takes(false);
+	run_to(end);
+	assert_int_equal(pit.owed, PIT_OWED_MAX);
+	processor_takes(true);
+	run_to(end + 8000ull * PIT_OWED_MAX);
+	/* The one that waited, those of the time since, and so many more. */
+	assert_int_equal(taken, 1 + PIT_OWED_MAX + PIT_OWED_MAX);
+}
+
+/* Short periods and single shots have nothing made up for; nor has what was there before. */
+static void test_not_made_up_for(void **state __unused)
+{
+	u64 t = count_taken(0x34, PIT_OWED_PERIOD - 1);
+
+	processor_takes(false);
+	run_to(t + 20 * (PIT_OWED_PERIOD - 1));
+	assert_int_equal(pit.owed, 0);
+	t = count_taken(0x34, PIT_OWED_PERIOD);
+	processor_takes(false);
+	run_to(t + 20 * PIT_OWED_PERIOD);
+	assert_int_equal(pit.owed, 19);
+	t = count_taken(0x34, 8000);
+	assert_int_equal(pit.owed, 0);
+	run_to(t + 3 * 8000 - 1);
+	assert_int_equal(taken, 2);
+	t = count_taken(0x30, 8000);
+	processor_takes(false);
+	run_to(t + 30 * 8000);
+	processor_takes(true);
+	run_to(t + 90 * 8000);
+	assert_int_equal(taken, 1);
 }
 
 static void test_shortest_period(void **state __unused)
@@ -562,6 +692,11 @@ int main(void)
 		T(test_mode2_periodic),
 		T(test_no_drift),
 		T(test_late_ticks_coalesce),
+		T(test_lost_ticks_are_made_up_for),
+		T(test_made_up_for_in_turns),
+		T(test_late_host_is_made_up_for),
+		T(test_made_up_for_at_most),
+		T(test_not_made_up_for),
 		T(test_shortest_period),
 		T(test_mode3),
 		T(test_mode4_one_shot),

@@ -51,7 +51,7 @@ static int setup(void **state __unused)
 	sci = false;
 	offs = resets = 0;
 	shim_set_time(SHIM_HZ);
-	pm_init(&pm, (struct irq_line){ on_irq, NULL, PM_SCI_IRQ },
+	pm_init(&pm, (struct irq_line){ .set = on_irq, .gsi = PM_SCI_IRQ },
 		(struct vm_power){ on_power, &offs });
 	return pm_attach(&pm, &bus);
 }

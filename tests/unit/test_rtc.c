@@ -65,7 +65,7 @@ static int setup(void **state __unused)
 	edges = 0;
 	origin = 7 * SHIM_HZ + 777;
 	shim_set_time(origin);
-	rtc_init(&rtc, (struct irq_line){ on_irq, NULL, 8 }, START, &board);
+	rtc_init(&rtc, (struct irq_line){ .set = on_irq, .gsi = 8 }, START, &board);
 	return rtc_attach(&rtc, &bus);
 }
 

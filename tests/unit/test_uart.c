@@ -73,7 +73,7 @@ static int setup(void **state __unused)
 	far = (struct far_end){ .room = sizeof(far.sent) };
 	line = false;
 	edges = 0;
-	uart_init(&uart, (struct irq_line){ on_irq, NULL, UART_COM1_IRQ }, &backend);
+	uart_init(&uart, (struct irq_line){ .set = on_irq, .gsi = UART_COM1_IRQ }, &backend);
 	return uart_attach(&uart, &bus, BASE);
 }
 

@@ -166,6 +166,7 @@ static void load(struct vcpu *v)
 	guest_live_load(&x->live, v->xcr0);
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, x->tsc_aux);
+	svm_set_tsc_ratio(v->vm->tsc.mult);
 	write_cr2(x->vmcb->save.cr2); /* see set_cr2() */
 	/* Elsewhere the guest may have flushed what this CPU still holds under its last ASID here:
 	 * no generation has this number, so it gets another one. */
@@ -192,6 +193,14 @@ static void run(struct vcpu *v)
 {
 	svm_asid_check(v);
 	svm_enter(v, svm_of(v));
+}
+
+/* APM vol. 2 15.30.5. */
+static struct tsc_scaling tsc_scaling(void)
+{
+	if (!svm_caps.tsc_ratio)
+		return (struct tsc_scaling){ 0, 0 };
+	return (struct tsc_scaling){ 8, 32 };
 }
 
 static void update_tsc(struct vcpu *v)
@@ -248,6 +257,7 @@ const struct backend_ops svm_backend = {
 	.set_rip = svm_set_rip,
 	.set_cr2 = set_cr2,
 	.xmm = xmm,
+	.tsc_scaling = tsc_scaling,
 	.update_tsc = update_tsc,
 	.update_apic_mode = update_apic_mode,
 	.exit_name = svm_exit_name,

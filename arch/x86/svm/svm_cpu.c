@@ -25,9 +25,19 @@ static void switch_on(const struct svm_cpu *c)
 		wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) & ~VM_CR_SVMDIS);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, c->host_save.v);
-	if (svm_caps.tsc_ratio)
-		wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
 	__asm__ volatile("vmsave %0" : : "a"(c->host_vmcb.v) : "memory");
+}
+
+/* The register acts in guests only. */
+void svm_set_tsc_ratio(u64 ratio)
+{
+	struct svm_cpu *c = svm_this_cpu();
+
+	ratio = ratio ? ratio : TSC_RATIO_ONE;
+	if (!svm_caps.tsc_ratio || c->tsc_ratio == ratio)
+		return;
+	wrmsr(MSR_TSC_RATIO, ratio);
+	c->tsc_ratio = ratio;
 }
 
 static void begin_generation(struct svm_cpu *c)
@@ -52,6 +62,7 @@ int svm_cpu_init(void)
 	begin_generation(c);
 	this_cpu()->backend = c;
 	switch_on(c);
+	svm_set_tsc_ratio(TSC_RATIO_ONE);
 	return 0;
 }
 

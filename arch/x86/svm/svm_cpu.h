@@ -8,6 +8,7 @@
 struct svm_cpu {
 	hpa_t host_save; /* where VMRUN keeps the host's state (APM vol. 2 15.30.4) */
 	hpa_t host_vmcb; /* what VMLOAD brings back of the host's state: FS, GS, TR, ... */
+	u64 tsc_ratio;	 /* what the register of that name holds; 0: not known */
 	u32 next_asid;
 	u64 generation; /* of ASIDs: counts up when all are taken, or all shall be forgotten */
 	bool flush_all; /* this generation has begun: the next VMRUN flushes what the last one left
@@ -21,6 +22,9 @@ static inline struct svm_cpu *svm_this_cpu(void)
 
 /* Switches SVM on. -ENOMEM; calling CPU, once. */
 int svm_cpu_init(void) __must_check;
+
+/* The calling CPU's guests' TSC ratio: 8.32 fixed point, 0 for 1; nothing where there is none. */
+void svm_set_tsc_ratio(u64 ratio);
 
 /*
  * An ASID of the present generation that no vCPU has had. When all are taken a new generation

@@ -236,6 +236,8 @@ static void choose_optional(struct vmx_caps *c)
 	c->pat = want(&c->exit, EXIT_SAVE_PAT | EXIT_LOAD_PAT) && want(&c->entry, ENTRY_LOAD_PAT);
 	(void)want(&c->exit, EXIT_SAVE_DEBUG);
 	(void)want(&c->entry, ENTRY_LOAD_DEBUG);
+	/* Switched on for those guests that want it. */
+	c->tsc_scaling = (c->secondary.may & SEC_TSC_SCALING) != 0;
 	c->ept_2m = (c->ept_vpid & EPT_CAP_2M) != 0;
 	c->ept_1g = c->ept_2m && (c->ept_vpid & EPT_CAP_1G);
 	c->ept_ad = (c->ept_vpid & EPT_CAP_AD) != 0;

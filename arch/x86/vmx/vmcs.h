@@ -106,6 +106,7 @@ typedef struct {
 #define VMCS_EOI_EXIT_BITMAP2	    ((vmcs64_t){ 0x2020 })
 #define VMCS_EOI_EXIT_BITMAP3	    ((vmcs64_t){ 0x2022 })
 #define VMCS_XSS_EXIT_BITMAP	    ((vmcs64_t){ 0x202c })
+#define VMCS_TSC_MULTIPLIER	    ((vmcs64_t){ 0x2032 })
 #define VMCS_GUEST_PHYSICAL_ADDRESS ((vmcs64_t){ 0x2400 })
 #define VMCS_LINK		    ((vmcs64_t){ 0x2800 })
 #define VMCS_GUEST_DEBUGCTL	    ((vmcs64_t){ 0x2802 })

@@ -10,10 +10,10 @@
 #define BITMAP_WRITE	2048
 #define X2APIC_REG_LAST 0x3f
 
-static u32 secondary_for(enum lapic_mode mode)
+static u32 secondary_for(const struct vcpu *v, enum lapic_mode mode)
 {
 	const struct vmx_caps *c = &vmx_caps;
-	u32 s = c->secondary.used;
+	u32 s = vmx_secondary(v);
 
 	if (mode == LAPIC_MODE_XAPIC && c->apic_access)
 		s |= SEC_APIC_ACCESS | (c->apic_regs ? (u32)SEC_APIC_REGS : 0) |
@@ -70,7 +70,7 @@ void vmx_update_apic_mode(struct vcpu *v)
 	enum lapic_mode mode = lapic_mode(&v->lapic);
 	bool vid;
 
-	x->secondary = secondary_for(mode);
+	x->secondary = secondary_for(v, mode);
 	vid = x->secondary & SEC_VID;
 	vmcs_write32(VMCS_SECONDARY_CONTROLS, x->secondary);
 	update_msr_bitmap(v, mode == LAPIC_MODE_X2APIC);

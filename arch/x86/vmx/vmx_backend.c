@@ -135,7 +135,7 @@ static void write_controls(struct vcpu *v)
 	const struct vmx_caps *c = &vmx_caps;
 
 	x->primary = c->primary.used;
-	x->secondary = c->secondary.used;
+	x->secondary = vmx_secondary(v);
 	vmcs_write32(VMCS_PIN_CONTROLS, c->pin.used);
 	vmcs_write32(VMCS_PRIMARY_CONTROLS, x->primary);
 	vmcs_write32(VMCS_SECONDARY_CONTROLS, x->secondary);
@@ -156,6 +156,8 @@ static void write_controls(struct vcpu *v)
 	vmcs_writen(VMCS_CR0_MASK, VMX_CR0_OWNED);
 	vmcs_writen(VMCS_CR4_MASK, ~vmx_guest_cr4_allowed(v));
 	vmcs_write64(VMCS_TSC_OFFSET, v->tsc_offset);
+	if (x->secondary & SEC_TSC_SCALING)
+		vmcs_write64(VMCS_TSC_MULTIPLIER, v->vm->tsc.mult);
 }
 
 static void write_optional_controls(struct vcpu *v)
@@ -352,6 +354,14 @@ static void run(struct vcpu *v)
 	x->launched = true;
 }
 
+/* SDM vol. 3 25.6.5. */
+static struct tsc_scaling tsc_scaling(void)
+{
+	if (!vmx_caps.tsc_scaling)
+		return (struct tsc_scaling){ 0, 0 };
+	return (struct tsc_scaling){ 16, 48 };
+}
+
 static void update_tsc(struct vcpu *v)
 {
 	vmcs_write64(VMCS_TSC_OFFSET, v->tsc_offset);
@@ -399,6 +409,7 @@ const struct backend_ops vmx_backend = {
 	.set_rip = vmx_set_rip,
 	.set_cr2 = set_cr2,
 	.xmm = xmm,
+	.tsc_scaling = tsc_scaling,
 	.update_tsc = update_tsc,
 	.update_apic_mode = vmx_update_apic_mode,
 	.exit_name = vmx_exit_name,

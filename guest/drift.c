@@ -1,0 +1,254 @@
+/*
+ * drift: whether the PC's clocks run at the same speed. Takes the TSC, whose frequency CPUID tells,
+ * as the measure, and compares with it, over a time (cmdline: drift.elf MILLISECONDS, 2000 if not
+ * given): the ACPI PM timer, the 8254, the local APIC's timer and the RTC's seconds. Counts the
+ * interrupts of the last three's periodic modes, too. Exit status 0; 1 where there is no frequency.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "apic.h"
+#include "x86.h"
+
+#define TIME_DEFAULT	2000 /* ms */
+#define SAMPLES		32
+#define PM_TIMER_PORT	0x608
+#define PM_TIMER_HZ	3579545.0
+#define PIT_HZ		1193182.0
+#define PIT_COUNT	11932 /* 100 Hz */
+#define PIT_PORT	0x40
+#define PIT_COMMAND	0x43
+#define PIT_RATE	0x34 /* counter 0, both bytes, mode 2 */
+#define APIC_TIMER_INIT 0x380
+#define APIC_TIMER_DIV	0x3e0
+#define APIC_DIV_1	0xb
+#define APIC_PERIODIC	0x20000
+#define APIC_VECTOR	0x40
+#define APIC_RATE	100
+#define RTC_VECTOR	(PIC_VECTOR + 8)
+#define RTC_RATE	64 /* Hz; rate select: 32768 >> (10 - 1) */
+#define RTC_A_64HZ	0x2a
+#define RTC_B_BINARY	0x06 /* and 24 hours */
+#define RTC_B_PERIODIC	0x40
+#define SECONDS_A_DAY	86400
+
+static double tsc_hz, apic_hz;
+static volatile unsigned long irqs_pit, irqs_apic, irqs_rtc;
+
+static void on_pit(struct trap_frame *frame)
+{
+	(void)frame;
+	irqs_pit++;
+	pic_eoi();
+}
+
+static void on_apic(struct trap_frame *frame)
+{
+	(void)frame;
+	irqs_apic++;
+	apic_eoi();
+}
+
+static uint8_t rtc_read(uint8_t reg)
+{
+	outb(0x70, reg);
+	return inb(0x71);
+}
+
+static void rtc_write(uint8_t reg, uint8_t value)
+{
+	outb(0x70, reg);
+	outb(0x71, value);
+}
+
+static void on_rtc(struct trap_frame *frame)
+{
+	(void)frame;
+	irqs_rtc++;
+	rtc_read(0xc);
+	outb(0xa0, 0x20);
+	pic_eoi();
+}
+
+/* --- reading a counter together with the TSC --- */
+
+static uint32_t read_pm(void)
+{
+	return inl(PM_TIMER_PORT);
+}
+
+/* Both count down; what has passed of the period. */
+static uint32_t read_pit(void)
+{
+	uint32_t low;
+
+	outb(PIT_COMMAND, 0);
+	low = inb(PIT_PORT);
+	return PIT_COUNT - (low | (uint32_t)inb(PIT_PORT) << 8);
+}
+
+static uint32_t apic_count(void)
+{
+	return (uint32_t)(apic_hz / APIC_RATE);
+}
+
+static uint32_t read_apic(void)
+{
+	return apic_count() - mmio_read32(APIC_BASE + APIC_TMCCT);
+}
+
+struct sample {
+	double tsc;
+	uint32_t count;
+};
+
+/* The reading that took the shortest: the count is that of its middle. */
+static struct sample take(uint32_t (*read)(void))
+{
+	struct sample best = { 0, 0 };
+	uint64_t width = UINT64_MAX;
+
+	for (int i = 0; i < SAMPLES; i++) {
+		uint64_t before = rdtsc(), after;
+		uint32_t count = read();
+
+		after = rdtsc();
+		if (after - before < width) {
+			width = after - before;
+			best = (struct sample){ (double)before + (double)width / 2, count };
+		}
+	}
+	return best;
+}
+
+struct clock {
+	const char *name;
+	uint32_t (*read)(void);
+	double hz, wraps; /* the count goes from 0 to there, and again */
+	volatile unsigned long *irqs;
+	struct sample first;
+	unsigned long irqs_first;
+};
+
+static struct clock clocks[] = {
+	{ .name = "PM timer", .read = read_pm, .hz = PM_TIMER_HZ, .wraps = 0x1p32 },
+	{ .name = "8254", .read = read_pit, .hz = PIT_HZ, .wraps = PIT_COUNT, .irqs = &irqs_pit },
+	{ .name = "local APIC", .read = read_apic, .irqs = &irqs_apic },
+};
+#define CLOCKS ((int)(sizeof(clocks) / sizeof(clocks[0])))
+
+static long nearest(double x)
+{
+	return (long)(x < 0 ? x - 0.5 : x + 0.5);
+}
+
+static void begin(struct clock *c)
+{
+	c->first = take(c->read);
+	c->irqs_first = c->irqs ? *c->irqs : 0;
+}
+
+/* How often it wrapped is what comes nearest to the TSC's time: an error of a part of a period
+ * shows. */
+static void end(struct clock *c)
+{
+	struct sample last = take(c->read);
+	double seconds = (last.tsc - c->first.tsc) / tsc_hz;
+	double part = (double)last.count - c->first.count;
+	double wraps = (double)nearest((seconds * c->hz - part) / c->wraps);
+	double counted = (wraps * c->wraps + part) / c->hz;
+
+	printf("drift: %s: %ld ppm over %ld ms", c->name, nearest((counted / seconds - 1) * 1e6),
+	       nearest(seconds * 1e3));
+	if (c->irqs)
+		printf(", %lu of %ld interrupts", *c->irqs - c->irqs_first, (long)wraps);
+	printf("\n");
+}
+
+/* --- the RTC: seconds are seen when they change --- */
+
+static uint64_t rtc_edge(long *second)
+{
+	uint8_t was = rtc_read(0), now;
+
+	do {
+		/* The interrupt uses the index register, too. */
+		__asm__ volatile("sti; nop; cli" : : : "memory");
+		now = rtc_read(0);
+	} while (now == was);
+	*second = now + 60 * rtc_read(2) + 3600 * rtc_read(4);
+	return rdtsc();
+}
+
+static void rtc_end(uint64_t first_tsc, long first, unsigned long irqs_first)
+{
+	long second;
+	uint64_t tsc = rtc_edge(&second);
+	double seconds = (double)(tsc - first_tsc) / tsc_hz;
+	long passed = (second - first + SECONDS_A_DAY) % SECONDS_A_DAY;
+
+	printf("drift: RTC: %ld ppm over %ld s, %lu of %ld interrupts\n",
+	       nearest(((double)passed / seconds - 1) * 1e6), passed, irqs_rtc - irqs_first,
+	       passed * RTC_RATE);
+}
+
+/* --- all together --- */
+
+static int find_frequencies(void)
+{
+	struct cpuid c = cpuid(0x15, 0), h = cpuid(0x40000010, 0);
+
+	if (!c.eax || !c.ebx || !c.ecx)
+		return -1;
+	tsc_hz = (double)c.ecx * c.ebx / c.eax;
+	apic_hz = c.ecx;
+	clocks[2].hz = apic_hz;
+	clocks[2].wraps = apic_count();
+	printf("drift: TSC %ld kHz by leaf 15, %u kHz by leaf 40000010\n", nearest(tsc_hz / 1e3),
+	       (unsigned)h.eax);
+	return 0;
+}
+
+static void start_timers(void)
+{
+	trap_set_handler(PIC_VECTOR, on_pit);
+	trap_set_handler(RTC_VECTOR, on_rtc);
+	trap_set_handler(APIC_VECTOR, on_apic);
+	apic_enable();
+	apic_write(APIC_LINT0, APIC_LVT_EXTINT);
+	pic_init((uint16_t) ~(1u << 0 | 1u << 2 | 1u << 8));
+	outb(PIT_COMMAND, PIT_RATE);
+	outb(PIT_PORT, PIT_COUNT & 0xff);
+	outb(PIT_PORT, PIT_COUNT >> 8);
+	apic_write(APIC_TIMER_DIV, APIC_DIV_1);
+	apic_write(APIC_TIMER, APIC_PERIODIC | APIC_VECTOR);
+	apic_write(APIC_TIMER_INIT, apic_count());
+	rtc_write(0xa, RTC_A_64HZ);
+	rtc_write(0xb, RTC_B_BINARY | RTC_B_PERIODIC);
+	rtc_read(0xc);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t start, ms = argc > 1 ? strtoul(argv[1], NULL, 10) : TIME_DEFAULT;
+	unsigned long rtc_irqs;
+	long second;
+
+	if (find_frequencies()) {
+		printf("drift: CPUID tells no frequency\n");
+		return 1;
+	}
+	irq_disable();
+	start_timers();
+	start = rtc_edge(&second);
+	rtc_irqs = irqs_rtc;
+	for (int i = 0; i < CLOCKS; i++)
+		begin(&clocks[i]);
+	while ((double)(rdtsc() - start) * 1e3 / tsc_hz < (double)ms)
+		irq_wait();
+	for (int i = 0; i < CLOCKS; i++)
+		end(&clocks[i]);
+	rtc_end(start, second, rtc_irqs);
+	printf("drift: %ld ms by the TSC since power-on\n",
+	       nearest((double)rdtsc() * 1e3 / tsc_hz));
+	return 0;
+}
