@@ -63,9 +63,13 @@ static struct thread *dequeue(struct cpu *c)
 static void finish_switch(void)
 {
 	struct thread *from = this_cpu()->previous;
+	/* Only a dead thread's state is final: nobody else frees that one when it says who does. */
+	void (*gone)(struct thread *) = from->state == THREAD_DEAD ? from->gone : NULL;
 
 	/* Release: pairs with the acquire in sched_is_over(). */
 	store_release(&from->on_cpu, false);
+	if (gone)
+		gone(from);
 }
 
 /*
@@ -103,6 +107,13 @@ void sched_yield(void)
 	if (c->current != c->idle)
 		enqueue(c->current);
 	switch_away(c);
+}
+
+void sched_pause(void)
+{
+	trap_irq_window();
+	if (READ_ONCE(sched_current()->pending) & THREAD_RESCHED)
+		sched_yield();
 }
 
 void sched_block(u32 mask)

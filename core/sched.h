@@ -25,6 +25,12 @@ struct thread {
 	void *arg;
 	const char *name;
 	bool on_cpu; /* its stack is in use; cleared by the thread that runs next */
+	/*
+	 * If set: called once when the thread has ended and has left its stack, on its last CPU, by
+	 * whoever runs there next, no locks held; it may post, must not wait. It may hand thread
+	 * and stack to someone who frees them.
+	 */
+	void (*gone)(struct thread *thread);
 };
 
 /* Length of a slice; a CPU with one ready thread takes no tick. */
@@ -61,6 +67,12 @@ bool sched_is_over(const struct thread *thread);
 /* Lets the others on this CPU run; takes pending interrupts. Returns when it is this one's turn
  * again. */
 void sched_yield(void);
+
+/*
+ * For a worker within a long piece of work: takes pending interrupts, and lets others run when its
+ * slice is over. No locks held.
+ */
+void sched_pause(void);
 
 /*
  * Sleeps until a bit of `mask` is set in the thread's pending word (at once if one is), or until

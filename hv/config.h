@@ -12,6 +12,9 @@
 #define MODULE_NAME_MAX 64
 #define VM_MIN_MEMORY	(1 * MIB)
 #define VM_MAX_MEMORY	(1ull << 40)
+#define VM_MAX_REBOOTS	1000000u
+#define VM_REBOOTS_UNLIMITED UINT32_MAX
+_Static_assert(VM_MAX_REBOOTS < VM_REBOOTS_UNLIMITED, "no number means without end");
 
 struct vm_module_ref {
 	char name[MODULE_NAME_MAX];   /* boot module */
@@ -30,6 +33,7 @@ struct vm_config {
 	/* Devices; all of the board's timers and interrupt controllers are always there. */
 	bool uart;	 /* 16550 at 0x3f8, default on */
 	bool debug_exit; /* isa-debug-exit at 0xf4, default on */
+	u32 reboots;	 /* restarts after a reset: as many, or VM_REBOOTS_UNLIMITED, the default */
 	unsigned line;	 /* of the [vm] header in the manifest, for messages */
 };
 

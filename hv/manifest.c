@@ -107,6 +107,7 @@ static void begin_vm(struct parser *p, struct span name)
 	memcpy(vm->name, name.s, name.n); /* is_vm_name() looked at the length */
 	vm->cpus = 1;
 	vm->uart = vm->debug_exit = true;
+	vm->reboots = VM_REBOOTS_UNLIMITED;
 	vm->line = p->line;
 	p->m->vm[p->m->vm_count] = vm;
 	p->m->bad[p->m->vm_count++] = false;

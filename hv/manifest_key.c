@@ -9,12 +9,14 @@
 #define EXPECT_NAME    "the name of one boot module, at most 63 bytes"
 #define EXPECT_SWITCH  "on or off"
 #define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
+#define EXPECT_REBOOTS "a number of restarts from 0 to 1000000"
 #define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
 
 /* The messages above spell these out. */
 _Static_assert(VM_MIN_MEMORY == MIB && VM_MAX_MEMORY == 1024 * GIB, "see EXPECT_MEMORY");
 _Static_assert(MODULE_NAME_MAX == 64 && VM_CMDLINE_MAX == 1024, "see EXPECT_NAME, EXPECT_LINE");
 _Static_assert(MODULE_NAME_MAX <= VM_CMDLINE_MAX, "a module's name can be its string");
+_Static_assert(VM_MAX_REBOOTS == 1000000, "see EXPECT_REBOOTS");
 _Static_assert(VM_MAX_CPUS >= 1 && VM_MODULE_MAX >= 1, "limits must let something through");
 
 typedef const char *(*manifest_setter)(struct vm_config *vm, struct span value, struct span *bad);
@@ -150,6 +152,18 @@ static const char *set_debug_exit(struct vm_config *vm, struct span value, struc
 	return set_switch(&vm->debug_exit, value, bad);
 }
 
+static const char *set_reboots(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	u64 n;
+
+	*bad = value;
+	if (!only_word(value, &word) || !span_number(word, VM_MAX_REBOOTS, &n))
+		return EXPECT_REBOOTS;
+	vm->reboots = (u32)n;
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -162,6 +176,7 @@ static const struct {
 	[KEY_MODULE] = { "module", set_module },
 	[KEY_UART] = { "uart", set_uart },
 	[KEY_DEBUG_EXIT] = { "debug_exit", set_debug_exit },
+	[KEY_REBOOTS] = { "reboots", set_reboots },
 };
 
 enum manifest_key manifest_find_key(struct span name)

@@ -118,6 +118,7 @@ static u32 next_cpu(void)
 }
 
 static void thread_main(void *arg);
+static void thread_gone(struct thread *t);
 
 int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 {
@@ -133,6 +134,7 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 	/* Before anybody can post to it: other vCPUs may run, and send interrupts, before it does.
 	 */
 	err = sched_prepare(&v->thread, vm->config->name, next_cpu(), thread_main, v);
+	v->thread.gone = thread_gone;
 	if (!err)
 		err = v->emu_cache ? init_apic(v) : -ENOMEM;
 	if (!err)
@@ -265,7 +267,14 @@ static void thread_main(void *arg)
 		this_cpu()->loaded_vcpu = NULL;
 	}
 	backend->retire(v);
-	vm_vcpu_ended(vm);
+}
+
+/* The thread has left its stack: from the last one's end on nothing of the VM is in use. */
+static void thread_gone(struct thread *t)
+{
+	struct vcpu *v = t->arg;
+
+	vm_vcpu_ended(v->vm);
 }
 
 void vcpu_start(struct vcpu *v)

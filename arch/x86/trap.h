@@ -18,6 +18,7 @@ struct trap_frame {
 #define VEC_TIMER	 0xf0
 #define VEC_KICK	 0xf1
 #define VEC_ERROR	 0xf2
+#define VEC_CALL	 0xf3
 #define VEC_SPURIOUS	 0xff
 
 /* Called for the vector with interrupts off; the dispatcher has already sent the EOI. */
