@@ -11,6 +11,7 @@
 #include "x86.h"
 
 #define REBOOT_FILL	0x6f6c64646174610aull
+#define REBOOT_FIRST	0x180000 /* behind image, section headers and modules: there are none */
 #define REBOOT_PAGE	4096
 #define REBOOT_4G	0x100000000ull
 #define REBOOT_BIOS	0xe0000 /* where the RSDP lies, at a multiple of 16 */
@@ -24,8 +25,6 @@
 #define FADT_RESET_AT	120 /* the address in it */
 #define FADT_RESET_BYTE 128
 
-extern char image_end[];
-
 static uint32_t reboot_get32(uint32_t at)
 {
 	return *(volatile uint32_t *)(uintptr_t)at;
@@ -36,7 +35,7 @@ static bool reboot_look(uint64_t step)
 {
 	uint64_t end = multiboot_ram_end(REBOOT_4G);
 
-	for (uint64_t at = (uintptr_t)image_end; at < end; at += step) {
+	for (uint64_t at = REBOOT_FIRST; at < end; at += step) {
 		volatile uint64_t *word = (volatile uint64_t *)at;
 
 		if (*word) {
