@@ -123,6 +123,7 @@ static void test_defaults(void **state)
 	assert_int_equal(m.vm[0]->cpus, 1);
 	assert_true(m.vm[0]->uart);
 	assert_true(m.vm[0]->debug_exit);
+	assert_true(m.vm[0]->reboots == VM_REBOOTS_UNLIMITED);
 	assert_string_equal(m.vm[0]->initrd, "");
 	assert_string_equal(m.vm[0]->cmdline, "");
 	manifest_free(&m);
@@ -179,12 +180,12 @@ static void test_keys_bad(void **state)
 	(void)state;
 	expect_error(VM_A "foo = 1\n",
 		     "manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
-		     "initrd, cmdline, module, uart, debug_exit",
+		     "initrd, cmdline, module, uart, debug_exit, reboots",
 		     0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit",
+		"initrd, cmdline, module, uart, debug_exit, reboots",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -385,6 +386,20 @@ static void test_switches(void **state)
 	}
 }
 
+static void test_reboots(void **state)
+{
+	static const char *const bad[] = { "", "-1", "1000001", "many", "1 2", "4294967295", "on" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("reboots", bad[i], "a number of restarts from 0 to 1000000");
+	assert_int_equal(parse(VM_A "reboots = 0\n"), 0);
+	assert_int_equal(m.vm[0]->reboots, 0);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "reboots = 1000000 # the most\n"), 0);
+	assert_int_equal(m.vm[0]->reboots, VM_MAX_REBOOTS);
+}
+
 static void test_sections_bad(void **state)
 {
 	(void)state;
@@ -547,6 +562,7 @@ int main(void)
 		TEST(test_cpus),	  TEST(test_memory),
 		TEST(test_names),	  TEST(test_lines),
 		TEST(test_module_limit),  TEST(test_switches),
+		TEST(test_reboots),
 		TEST(test_sections_bad),  TEST(test_vm_name_length),
 		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
 		TEST(test_size_limit),	  TEST(test_errors_shown),
