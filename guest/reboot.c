@@ -1,24 +1,23 @@
 /*
- * reboot: looks whether the RAM that nothing was loaded to is zero, fills it, and resets the machine
- * in the way that the first argument names: kbc (the keyboard controller), port92, cf9, acpi (the
- * register that the ACPI tables name) or triple (a triple fault, which under Neap is no reset); with
- * off it switches the machine off.
- * With the argument all it looks at every word, else at one of each page.
- * Exit status 1 if some RAM is not zero, 2 if it is still there afterwards.
+ * reboot: looks whether the RAM that nothing was loaded to is zero, fills it, and resets the
+ * machine in the way that the first argument names: kbc (the keyboard controller), port92, cf9,
+ * acpi (the register that the ACPI tables name) or triple (a triple fault, which under Neap is no
+ * reset); with off it switches the machine off. With the argument all it looks at every word, else
+ * at one of each page. Exit status 1 if some RAM is not zero, 2 if it is still there afterwards.
  */
 #include <stdio.h>
 #include <string.h>
 #include "multiboot.h"
 #include "x86.h"
 
-#define REBOOT_FILL	0x6f6c64646174610aull
-#define REBOOT_FIRST	0x180000 /* behind image, section headers and modules: there are none */
-#define REBOOT_PAGE	4096
+#define REBOOT_FILL	   0x6f6c64646174610aull
+#define REBOOT_FIRST	   0x180000 /* behind image, section headers and modules: there are none */
+#define REBOOT_PAGE	   4096
 #define REBOOT_PM1_CONTROL 0x604  /* where Neap has it */
-#define REBOOT_S5	0x3400 /* SLP_EN, and Neap's SLP_TYP for S5 */
-#define REBOOT_4G	0x100000000ull
-#define REBOOT_BIOS	0xe0000 /* where the RSDP lies, at a multiple of 16 */
-#define REBOOT_BIOS_END 0x100000
+#define REBOOT_S5	   0x3400 /* SLP_EN, and Neap's SLP_TYP for S5 */
+#define REBOOT_4G	   0x100000000ull
+#define REBOOT_BIOS	   0xe0000 /* where the RSDP lies, at a multiple of 16 */
+#define REBOOT_BIOS_END	   0x100000
 
 /* Offsets in ACPI's tables (ACPI 6.4, 5.2.5.3, 5.2.6, 5.2.9). */
 #define RSDP_RSDT	16

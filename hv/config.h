@@ -4,15 +4,15 @@
 
 #include "core/types.h"
 
-#define VM_NAME_MAX	32
-#define VM_CMDLINE_MAX	1024
-#define VM_MODULE_MAX	8 /* multiboot modules of one guest */
-#define VM_MAX_CPUS	4096
-#define MANIFEST_VM_MAX 32 /* VMs in one manifest */
-#define MODULE_NAME_MAX 64
-#define VM_MIN_MEMORY	(1 * MIB)
-#define VM_MAX_MEMORY	(1ull << 40)
-#define VM_MAX_REBOOTS	1000000u
+#define VM_NAME_MAX	     32
+#define VM_CMDLINE_MAX	     1024
+#define VM_MODULE_MAX	     8 /* multiboot modules of one guest */
+#define VM_MAX_CPUS	     4096
+#define MANIFEST_VM_MAX	     32 /* VMs in one manifest */
+#define MODULE_NAME_MAX	     64
+#define VM_MIN_MEMORY	     (1 * MIB)
+#define VM_MAX_MEMORY	     (1ull << 40)
+#define VM_MAX_REBOOTS	     1000000u
 #define VM_REBOOTS_UNLIMITED UINT32_MAX
 _Static_assert(VM_MAX_REBOOTS < VM_REBOOTS_UNLIMITED, "no number means without end");
 

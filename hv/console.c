@@ -89,8 +89,9 @@ static void print_list(void)
 
 static void print_help(void)
 {
-	log_info("console: Ctrl-\\ then: n next, 0 Neap's log, 1-9 or g and two digits a VM, a all, "
-		 "l list, ? this, Ctrl-\\ to send one");
+	log_info(
+		"console: Ctrl-\\ then: n next, 0 Neap's log, 1-9 or g and two digits a VM, a all, "
+		"l list, ? this, Ctrl-\\ to send one");
 	print_list();
 }
 
@@ -103,8 +104,8 @@ static void say_lost(struct vm_console *c)
 	c->lost = 0;
 	spin_unlock(&c->lock);
 	if (lost)
-		log_info("console: vm %s: %lu bytes of its output were lost while detached", c->name,
-			 lost);
+		log_info("console: vm %s: %lu bytes of its output were lost while detached",
+			 c->name, lost);
 }
 
 static void show(void)

@@ -19,7 +19,8 @@ _Static_assert((CONSOLE_RX_SIZE & (CONSOLE_RX_SIZE - 1)) == 0, "indices wrap by 
 _Static_assert(CONSOLE_MAX <= 99, "two digits name a console");
 
 struct vm_console {
-	struct spinlock lock; /* guards all below but names; taken with the guest's UART's lock held */
+	struct spinlock
+		lock; /* guards all below but names; taken with the guest's UART's lock held */
 	const char *name;
 	u32 id;
 	u32 tx_head, tx_tail; /* free-running; tail: sent so far */

@@ -108,8 +108,8 @@ static bool is_ready(struct vm_console *c)
 
 	spin_lock(&c->lock);
 	ready = c->tx_lines || waiting(c) >= CONSOLE_TURN ||
-		(waiting(c) && (c->flushing || time_now() - c->since >=
-						       time_ns_to_ticks(CONSOLE_PROMPT_NS)));
+		(waiting(c) &&
+		 (c->flushing || time_now() - c->since >= time_ns_to_ticks(CONSOLE_PROMPT_NS)));
 	spin_unlock(&c->lock);
 	return ready;
 }

@@ -18,7 +18,8 @@ _Static_assert(CONSOLE_TURN < CONSOLE_TX_SIZE / 2, "who waits for room has a tur
 /* Boot CPU, once: whether the port interrupts when it has room. */
 void console_out_init(bool interrupts);
 
-/* From now on c's output goes out (NULL: nobody's), or everybody's. Then call console_out_pump(). */
+/* From now on c's output goes out (NULL: nobody's), or everybody's. Then call console_out_pump().
+ */
 void console_out_show(struct vm_console *c, bool all);
 
 /* A console comes, or (NULL) goes: from then on nobody sends from it. */

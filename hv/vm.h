@@ -22,15 +22,16 @@ enum vm_end_kind { VM_END_POWER_OFF, VM_END_RESET, VM_END_DEBUG_EXIT, VM_END_KIL
 /* Exit statuses of Neap's own; those from the debug-exit port are odd, these are even. */
 #define VM_STATUS_KILLED      2
 #define VM_STATUS_NOT_STARTED 4
-#define VM_STATUS_REBOOTS     8 /* reset more often than its configuration allows; 6: BOOT_STATUS_... */
+#define VM_STATUS_REBOOTS     8 /* reset more often than its configuration allows; 6: BOOT_STATUS_... \
+				 */
 
 enum vm_state { VM_BUILDING, VM_RUNNING, VM_STOPPING, VM_ENDED };
 
 struct vm {
 	struct vm_config *config;
-	u32 id;	   /* 1, 2, ... in the manifest's order */
+	u32 id;		      /* 1, 2, ... in the manifest's order */
 	enum log_level level; /* of lines that say how it gets on; errors are errors */
-	u32 state; /* enum vm_state, atomic */
+	u32 state;	      /* enum vm_state, atomic */
 	u32 exit_status;
 	enum vm_end_kind end_kind; /* these three: set by whoever moves state to VM_STOPPING */
 	const char *end_reason;	   /* static string */
@@ -58,8 +59,7 @@ struct vm {
  * later. On error a line has been logged and nothing is left behind: -ENOENT (a module is missing),
  * -ENOMEM, the loader's.
  */
-int vm_create(struct vm_config *config, u32 id, enum log_level level,
-	      struct vm **out) __must_check;
+int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm **out) __must_check;
 
 /* Lets it run: its TSC starts from 0 here. Worker context, once. */
 void vm_start(struct vm *vm);

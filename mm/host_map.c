@@ -32,9 +32,9 @@
 #define STACK_MAX   8192
 #define STACK_WORDS (STACK_MAX / 64)
 _Static_assert(STACK_MAX % 64 == 0, "a bit each, in whole words");
-#define IMAGE_BASE  0xffffffff80000000ull
-#define LOW_MIB	    MIB
-#define BOOT_REACH  (4 * GIB) /* what the entry code mapped */
+#define IMAGE_BASE 0xffffffff80000000ull
+#define LOW_MIB	   MIB
+#define BOOT_REACH (4 * GIB) /* what the entry code mapped */
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
 

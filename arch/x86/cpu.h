@@ -181,7 +181,8 @@ static inline void invlpg(const void *va)
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
-/* All of this CPU's translations for its own address space, global ones too (SDM vol. 3 4.10.4.1). */
+/* All of this CPU's translations for its own address space, global ones too (SDM vol. 3 4.10.4.1).
+ */
 static inline void cpu_flush_tlb(void)
 {
 	u64 cr4 = read_cr4();

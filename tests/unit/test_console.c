@@ -446,7 +446,8 @@ static void test_all(void **unused)
 	type("k");
 	expect_read(0, "k");
 	expect_read(1, "");
-	type(CTRL_BACKSLASH "2" CTRL_BACKSLASH "a" "z");
+	type(CTRL_BACKSLASH "2" CTRL_BACKSLASH "a"
+			    "z");
 	expect_read(1, "z");
 	expect_read(0, "");
 	print(2, "\x1b[1m\x80\xff\t\n");
@@ -555,7 +556,8 @@ static void test_all_remove(void **unused)
 	expect_sent("three: stays");
 }
 
-/* The port's interrupt is on while there is something to send, and not for what waits for its end. */
+/* The port's interrupt is on while there is something to send, and not for what waits for its end.
+ */
 static void test_all_interrupt(void **unused)
 {
 	(void)unused;
@@ -679,17 +681,28 @@ static void test_limits(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_switch),		  T(test_next),
-		T(test_prefix),		  T(test_overflow),
-		T(test_starved),	  T(test_type_ahead),
-		T(test_remove),		  T(test_finish),
-		T(test_limits),		  T(test_switch_in_burst),
-		T(test_starved_detached), T(test_interrupt),
-		T(test_comes_back),	  T(test_log_stays),
-		A(test_all),		  A(test_all_prompt),
-		A(test_all_log_between),  A(test_all_fair),
-		A(test_all_starved),	  A(test_all_remove),
-		A(test_all_interrupt),	  T(test_all_lost),
+		T(test_switch),
+		T(test_next),
+		T(test_prefix),
+		T(test_overflow),
+		T(test_starved),
+		T(test_type_ahead),
+		T(test_remove),
+		T(test_finish),
+		T(test_limits),
+		T(test_switch_in_burst),
+		T(test_starved_detached),
+		T(test_interrupt),
+		T(test_comes_back),
+		T(test_log_stays),
+		A(test_all),
+		A(test_all_prompt),
+		A(test_all_log_between),
+		A(test_all_fair),
+		A(test_all_starved),
+		A(test_all_remove),
+		A(test_all_interrupt),
+		T(test_all_lost),
 		T(test_two_digits),
 		cmocka_unit_test_setup_teardown(test_option, set_up_two, tear_down),
 		cmocka_unit_test_setup_teardown(test_option_nobody, set_up_nobody, tear_down),

@@ -556,17 +556,27 @@ static void test_longest_message(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_keys),	  TEST(test_defaults),
-		TEST(test_bytes),	  TEST(test_not_a_manifest),
-		TEST(test_keys_bad),	  TEST(test_key_list),
-		TEST(test_cpus),	  TEST(test_memory),
-		TEST(test_names),	  TEST(test_lines),
-		TEST(test_module_limit),  TEST(test_switches),
+		TEST(test_all_keys),
+		TEST(test_defaults),
+		TEST(test_bytes),
+		TEST(test_not_a_manifest),
+		TEST(test_keys_bad),
+		TEST(test_key_list),
+		TEST(test_cpus),
+		TEST(test_memory),
+		TEST(test_names),
+		TEST(test_lines),
+		TEST(test_module_limit),
+		TEST(test_switches),
 		TEST(test_reboots),
-		TEST(test_sections_bad),  TEST(test_vm_name_length),
-		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
-		TEST(test_size_limit),	  TEST(test_errors_shown),
-		TEST(test_out_of_memory), TEST(test_longest_message),
+		TEST(test_sections_bad),
+		TEST(test_vm_name_length),
+		TEST(test_vm_limit),
+		TEST(test_errors_stay_with_their_vm),
+		TEST(test_size_limit),
+		TEST(test_errors_shown),
+		TEST(test_out_of_memory),
+		TEST(test_longest_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -373,10 +373,17 @@ static void test_create_from_thread(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_turns),	   T(test_post_before_start),	T(test_alone),
-		T(test_gone),	   T(test_pause),
-		T(test_slice),	   T(test_block_and_post),	T(test_post_first),
-		T(test_ping_pong), T(test_wake_from_interrupt), T(test_create_from_thread),
+		T(test_turns),
+		T(test_post_before_start),
+		T(test_alone),
+		T(test_gone),
+		T(test_pause),
+		T(test_slice),
+		T(test_block_and_post),
+		T(test_post_first),
+		T(test_ping_pong),
+		T(test_wake_from_interrupt),
+		T(test_create_from_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
