@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "arch/x86/trap.h"
 #include "core/atomic.h"
 #include "core/log.h"
 #include "core/panic.h"
@@ -244,6 +245,9 @@ static void loop(struct vcpu *v)
 		while (READ_ONCE(v->thread.pending)) {
 			if (!handle_pending(v))
 				return;
+			/* Others can keep something pending for long: that must not keep this CPU's
+			 * timers and kicks waiting. */
+			trap_irq_window();
 		}
 		if (v->activity == VCPU_RUNNING) {
 			backend->run(v);

@@ -15,13 +15,13 @@
 #include "mm/heap.h"
 #include "torture.h"
 
-#define STEPS_MEAN  64 /* until the machine ends */
+#define STEPS_MEAN     64 /* until the machine ends */
 #define STEPS_PRINTING 16 /* a serial line is slow */
-#define IPI_VECTOR  0x40
-#define ICR_INIT    0x000c4500u /* to all but the sender */
-#define ICR_STARTUP 0x000c4608u
-#define ICR_FIXED   (0x000c4000u | IPI_VECTOR)
-#define ICR_NMI	    0x000c4400u
+#define IPI_VECTOR     0x40
+#define ICR_INIT       0x000c4500u /* to all but the sender */
+#define ICR_STARTUP    0x000c4608u
+#define ICR_FIXED      (0x000c4000u | IPI_VECTOR)
+#define ICR_NMI	       0x000c4400u
 
 struct program {
 	u64 random;
@@ -145,11 +145,12 @@ static void run(struct vcpu *v)
 
 static void deliver_irq(struct vcpu *v)
 {
-	int vector;
+	int vector = lapic_pending_vector(&v->lapic);
 
-	while ((vector = lapic_pending_vector(&v->lapic)) >= 0) {
+	if (vector >= 0) {
 		(void)lapic_accept(&v->lapic, vector);
 		lapic_eoi(&v->lapic);
+		vcpu_post(v, VCPU_IRQ);
 	}
 }
 

@@ -1,8 +1,8 @@
 /*
  * VMs are made and taken down on all CPUs at once, of 1 to 64 vCPUs, which run a program of the
  * backend's: never started, stopped from outside while they start or while interrupts fly between
- * them, or ended by themselves; some creations run out of memory. Before that each allocation that a
- * creation makes fails once. All memory comes back each time, and a failure is told.
+ * them, or ended by themselves; some creations run out of memory. Before that each allocation that
+ * a creation makes fails once. All memory comes back each time, and a failure is told.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,11 +20,11 @@
 #include "mm/phys.h"
 #include "torture.h"
 
-#define KERNEL	    "torture-kernel"
-#define CPUS_MOST   64
-#define FAULTS_MOST 4096 /* allocations of one creation */
-#define FAULT_ONE_IN 8
-#define FAULT_RANGE  64 /* which of its allocations fails */
+#define KERNEL	      "torture-kernel"
+#define CPUS_MOST     64
+#define FAULTS_MOST   4096 /* allocations of one creation */
+#define FAULT_ONE_IN  8
+#define FAULT_RANGE   64  /* which of its allocations fails */
 #define LOG_LOOKED_AT 512 /* bytes of the log's end */
 
 struct life {
@@ -41,8 +41,9 @@ enum { MADE, FAILED };
 /* A multiboot kernel of nothing but its header, to be loaded at 1 MiB (Multiboot 0.6.96, 3.1.2). */
 static void make_kernel(void)
 {
-	static const u32 header[] = { 0x1badb002, 0x10000, -(0x1badb002u + 0x10000u),
-				      0x100000,	  0x100000, 0, 0, 0x100000 };
+	static const u32 header[] = { 0x1badb002, 0x10000,  -(0x1badb002u + 0x10000u),
+				      0x100000,	  0x100000, 0,
+				      0,	  0x100000 };
 	struct boot_module *m = &boot_info.module[boot_info.module_count];
 
 	if (boot_info.module_count == BOOT_MAX_MODULES)
@@ -98,14 +99,15 @@ static bool survives(u32 n)
 	fault_set(sched_current(), n);
 	err = vm_create(&l->config, 1, LOG_DEBUG, &vm);
 	failed = fault_end();
-	TORTURE_CHECK(!failed || err == -ENOMEM, "allocation %u fails, and the VM's creation: %d", n,
-		      err);
+	TORTURE_CHECK(!failed || err == -ENOMEM, "allocation %u fails, and the VM's creation: %d",
+		      n, err);
 	TORTURE_CHECK(!err || failure_is_told(l->config.name),
 		      "allocation %u fails, and nothing is said of it", n);
 	if (!err)
 		vm_destroy(vm);
-	TORTURE_CHECK(torture_free_frames() == before, "allocation %u: %lu frames were free, now %lu",
-		      n, before, torture_free_frames());
+	TORTURE_CHECK(torture_free_frames() == before,
+		      "allocation %u: %lu frames were free, now %lu", n, before,
+		      torture_free_frames());
 	return !err;
 }
 
@@ -147,7 +149,8 @@ static void wait_ended(struct torture_worker *w, struct life *l, struct vm *vm)
 
 static void start_and_end(struct torture_worker *w, struct life *l, struct vm *vm)
 {
-	u32 wait = torture_random(w, 3) ? torture_random(w, 64) : 0;
+	/* Each is a slice of every vCPU on this CPU. */
+	u32 wait = torture_random(w, 4);
 
 	vm_start(vm);
 	while (wait-- && torture_waiting())

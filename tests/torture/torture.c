@@ -23,10 +23,10 @@
 #define WORK_OVER	BIT(1)
 
 static const struct torture_part *const parts[] = {
-	&part_lock,    &part_frame,  &part_heap,    &part_ptab,	 &part_pingpong, &part_wakeup,
-	&part_threads, &part_slices, &part_timer,   &part_lapic, &part_lint,	 &part_ioapic,
-	&part_pic,     &part_ipi,    &part_console, &part_log,	 &part_apic_bus, &part_vcpu_table,
-	&part_vms,
+	&part_lock,   &part_frame,    &part_heap,	&part_ptab,  &part_pingpong,
+	&part_wakeup, &part_threads,  &part_slices,	&part_timer, &part_lapic,
+	&part_lint,   &part_ioapic,   &part_pic,	&part_ipi,   &part_console,
+	&part_log,    &part_apic_bus, &part_vcpu_table, &part_vms,
 };
 
 struct torture_worker *torture_workers;
@@ -194,8 +194,8 @@ static void wait_for_workers(void)
 		torture_join(&torture_workers[i].thread);
 }
 
-/* Stacks for all workers and the control thread, made before a part begins: so those that count frames need not
- * count them. */
+/* Stacks for all workers and the control thread, made before a part begins: so those that count
+ * frames need not count them. */
 static void make_stacks(void)
 {
 	u32 n = cpu_count() + 1;
