@@ -4,6 +4,7 @@
 #include "arch/x86/acpi.h"
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/cross_call.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/framebuffer.h"
 #include "arch/x86/host_ioapic.h"
@@ -71,6 +72,7 @@ static void init_interrupts(void)
 	    trap_set_irq_handler(VEC_KICK, kick_irq, NULL) ||
 	    trap_set_irq_handler(VEC_ERROR, kick_irq, NULL))
 		panic("boot: interrupt vectors are taken");
+	cross_call_init();
 }
 
 static void init_time(void)
@@ -158,7 +160,7 @@ static void hv_main(void)
 	placement_init(boot_info.cmdline);
 	backend->print();
 	boot_report_ready();
-	console_init();
+	console_init(boot_info.cmdline);
 	panic_test(boot_info.cmdline);
 	manager_start();
 	sched_idle();

@@ -82,9 +82,13 @@ static void evict(struct cpu *c)
 static void finish_switch(void)
 {
 	struct thread *from = this_cpu()->previous;
+	/* Only a dead thread's state is final: nobody else frees that one when it says who does. */
+	void (*gone)(struct thread *) = from->state == THREAD_DEAD ? from->gone : NULL;
 
 	/* Release: pairs with the acquire in sched_is_over() and sched_place_can_leave(). */
 	store_release(&from->on_cpu, false);
+	if (gone)
+		gone(from);
 }
 
 /* No lock: the slice ends only if somebody waits for that. */
@@ -310,6 +314,13 @@ void sched_yield_spinning(void)
 		return;
 	c->current->spins = true;
 	atomic_fetch_or(&c->current->pending, (u32)THREAD_RESCHED);
+}
+
+void sched_pause(void)
+{
+	trap_irq_window();
+	if (READ_ONCE(sched_current()->pending) & THREAD_RESCHED)
+		sched_preempt();
 }
 
 void sched_block(u32 mask)

@@ -54,6 +54,12 @@ struct thread {
 	void (*fn)(void *arg);
 	void *arg;
 	const char *name;
+	/*
+	 * If set: called once when the thread has ended and has left its stack, on its last CPU, by
+	 * whoever runs there next, no locks held; it may post, must not wait. It may hand thread
+	 * and stack to someone who frees them.
+	 */
+	void (*gone)(struct thread *thread);
 };
 
 /* Makes the calling context the idle thread of its CPU. Once per CPU, before any other call. */
@@ -107,6 +113,12 @@ void sched_yield(void);
  * handlers.
  */
 void sched_yield_spinning(void);
+
+/*
+ * For a worker within a long piece of work: takes pending interrupts, and lets others run when its
+ * slice is over. No locks held.
+ */
+void sched_pause(void);
 
 /*
  * Sleeps until a bit of `mask` is set in the thread's pending word (at once if one is), or until

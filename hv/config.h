@@ -5,19 +5,22 @@
 #include "core/cpu_set.h"
 #include "core/types.h"
 
-#define VM_NAME_MAX	  32
-#define VM_CMDLINE_MAX	  1024
-#define VM_MODULE_MAX	  8 /* multiboot modules of one guest */
-#define VM_MAX_CPUS	  4096
-#define MANIFEST_VM_MAX	  32 /* VMs in one manifest */
-#define MODULE_NAME_MAX	  64
-#define VM_WEIGHT_DEFAULT 100
-#define VM_WEIGHT_MAX	  1000
-#define VM_TSC_STEP	  1000		  /* Hz; CPUID tells the frequency in kHz */
-#define VM_TSC_MIN	  1000000ull	  /* 1 MHz */
-#define VM_TSC_MAX	  100000000000ull /* 100 GHz */
-#define VM_MIN_MEMORY	  (1 * MIB)
-#define VM_MAX_MEMORY	  (1ull << 40)
+#define VM_NAME_MAX	     32
+#define VM_CMDLINE_MAX	     1024
+#define VM_MODULE_MAX	     8 /* multiboot modules of one guest */
+#define VM_MAX_CPUS	     4096
+#define MANIFEST_VM_MAX	     32 /* VMs in one manifest */
+#define MODULE_NAME_MAX	     64
+#define VM_WEIGHT_DEFAULT    100
+#define VM_WEIGHT_MAX	     1000
+#define VM_TSC_STEP	     1000	     /* Hz; CPUID tells the frequency in kHz */
+#define VM_TSC_MIN	     1000000ull	     /* 1 MHz */
+#define VM_TSC_MAX	     100000000000ull /* 100 GHz */
+#define VM_MIN_MEMORY	     (1 * MIB)
+#define VM_MAX_MEMORY	     (1ull << 40)
+#define VM_MAX_REBOOTS	     1000000u
+#define VM_REBOOTS_UNLIMITED UINT32_MAX
+_Static_assert(VM_MAX_REBOOTS < VM_REBOOTS_UNLIMITED, "no number means without end");
 
 struct vm_module_ref {
 	char name[MODULE_NAME_MAX];   /* boot module */
@@ -40,6 +43,7 @@ struct vm_config {
 	/* Devices; all of the board's timers and interrupt controllers are always there. */
 	bool uart;	 /* 16550 at 0x3f8, default on */
 	bool debug_exit; /* isa-debug-exit at 0xf4, default on */
+	u32 reboots;	 /* restarts after a reset: as many, or VM_REBOOTS_UNLIMITED, the default */
 	unsigned line;	 /* of the [vm] header in the manifest, for messages */
 };
 

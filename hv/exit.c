@@ -162,7 +162,7 @@ void exit_print_statistics(struct vm *vm)
 	for (unsigned i = 0; i < STATISTICS_SHOWN && take_most(count, &reason, &n); i++)
 		used += format_string(line + used, sizeof(line) - (size_t)used, "%s%s %lu",
 				      i ? ", " : ": ", backend->exit_name(reason), n);
-	log_info("vm %s: %lu VM-exits%s", vm->config->name, total, line);
+	log_line(vm->level, "vm %s: %lu VM-exits%s", vm->config->name, total, line);
 	print_scheduling(vm);
 }
 

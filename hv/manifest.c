@@ -109,6 +109,7 @@ static void begin_vm(struct parser *p, struct span name)
 	vm->weight = VM_WEIGHT_DEFAULT;
 	cpu_set_add_all(&vm->processors);
 	vm->uart = vm->debug_exit = true;
+	vm->reboots = VM_REBOOTS_UNLIMITED;
 	vm->line = p->line;
 	p->m->vm[p->m->vm_count] = vm;
 	p->m->bad[p->m->vm_count++] = false;

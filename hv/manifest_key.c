@@ -10,6 +10,7 @@
 #define EXPECT_NAME    "the name of one boot module, at most 63 bytes"
 #define EXPECT_SWITCH  "on or off"
 #define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
+#define EXPECT_REBOOTS "a number of restarts from 0 to 1000000"
 #define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
 #define EXPECT_WEIGHT  "a weight from 1 to " XSTR(VM_WEIGHT_MAX)
 #define EXPECT_PROCS   "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
@@ -21,6 +22,7 @@ _Static_assert(VM_TSC_MIN == 1000000 && VM_TSC_MAX == 100000000000 && VM_TSC_STE
 _Static_assert(MODULE_NAME_MAX == 64 && VM_CMDLINE_MAX == 1024, "see EXPECT_NAME, EXPECT_LINE");
 _Static_assert(MODULE_NAME_MAX <= VM_CMDLINE_MAX, "a module's name can be its string");
 _Static_assert(CPU_MAX == 512, "see EXPECT_PROCS");
+_Static_assert(VM_MAX_REBOOTS == 1000000, "see EXPECT_REBOOTS");
 _Static_assert(VM_MAX_CPUS >= 1 && VM_MODULE_MAX >= 1, "limits must let something through");
 
 typedef const char *(*manifest_setter)(struct vm_config *vm, struct span value, struct span *bad);
@@ -233,6 +235,18 @@ static const char *set_tsc_hz(struct vm_config *vm, struct span value, struct sp
 	return NULL;
 }
 
+static const char *set_reboots(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	u64 n;
+
+	*bad = value;
+	if (!only_word(value, &word) || !span_number(word, VM_MAX_REBOOTS, &n))
+		return EXPECT_REBOOTS;
+	vm->reboots = (u32)n;
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -248,6 +262,7 @@ static const struct {
 	[KEY_WEIGHT] = { "weight", set_weight },
 	[KEY_PROCESSORS] = { "processors", set_processors },
 	[KEY_TSC_HZ] = { "tsc_hz", set_tsc_hz },
+	[KEY_REBOOTS] = { "reboots", set_reboots },
 };
 
 enum manifest_key manifest_find_key(struct span name)

@@ -17,13 +17,14 @@ enum manifest_key {
 	KEY_WEIGHT,
 	KEY_PROCESSORS,
 	KEY_TSC_HZ,
+	KEY_REBOOTS,
 	KEY_COUNT /* none of them */
 };
 
 /* All keys, for messages. */
 #define MANIFEST_KEYS                                                       \
 	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, " \
-	"weight, processors, tsc_hz"
+	"weight, processors, tsc_hz, reboots"
 
 enum manifest_key manifest_find_key(struct span name);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "arch/x86/trap.h"
 #include "core/atomic.h"
 #include "core/log.h"
 #include "core/panic.h"
@@ -128,6 +129,8 @@ static void evict(struct thread *t)
 	this_cpu()->loaded_vcpu = NULL;
 }
 
+static void thread_gone(struct thread *t);
+
 _Static_assert(VM_WEIGHT_MAX == SCHED_WEIGHT_MAX && VM_WEIGHT_DEFAULT == SCHED_WEIGHT_DEFAULT,
 	       "the manifest's weights are the scheduler's");
 
@@ -139,6 +142,7 @@ static int prepare_thread(struct vcpu *v)
 
 	sched_set_share(&v->thread, config->weight, &config->processors);
 	v->thread.evict = evict;
+	v->thread.gone = thread_gone;
 	return err;
 }
 
@@ -271,6 +275,9 @@ static void loop(struct vcpu *v)
 		while (READ_ONCE(v->thread.pending)) {
 			if (!handle_pending(v))
 				return;
+			/* Others can keep something pending for long: that must not keep this CPU's
+			 * timers and kicks waiting. */
+			trap_irq_window();
 		}
 		if (v->activity == VCPU_RUNNING) {
 			backend->run(v);
@@ -295,7 +302,14 @@ static void thread_main(void *arg)
 	loop(v);
 	/* The state dies with the thread: nothing may unload it later into freed memory. */
 	sched_let_go();
-	vm_vcpu_ended(vm);
+}
+
+/* The thread has left its stack: from the last one's end on nothing of the VM is in use. */
+static void thread_gone(struct thread *t)
+{
+	struct vcpu *v = t->arg;
+
+	vm_vcpu_ended(v->vm);
 }
 
 void vcpu_start(struct vcpu *v)

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/x86/cross_call.h"
 #include "boot/boot_info.h"
 #include "core/atomic.h"
 #include "core/format.h"
 #include "core/log.h"
-#include "core/sched.h"
 #include "core/time.h"
 #include "hv/backend.h"
 #include "hv/exit.h"
@@ -16,6 +16,7 @@
 #include "hv/placement.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "mm/host_map.h"
 #include "mm/phys.h"
 
 #define ROM_BASE 0xc0000ul
@@ -183,6 +184,11 @@ static int build(struct vm *vm)
 	return err;
 }
 
+static void flush_tdp(void *arg)
+{
+	backend->tdp_flush(arg);
+}
+
 void vm_destroy(struct vm *vm)
 {
 	struct vcpu *v;
@@ -191,8 +197,11 @@ void vm_destroy(struct vm *vm)
 	vm_for_each_vcpu (v, &vm->vcpus, i)
 		vcpu_destroy(v);
 	vcpu_table_fini(&vm->vcpus);
+	kstack_trim();
 	if (vm->tdp.root.v) {
-		backend->tdp_flush(vm);
+		/* Everywhere: wherever a vCPU has run, a root in the same frame would find again
+		 * what this one mapped (SDM vol. 3 29.4.3). */
+		cross_call(flush_tdp, vm);
 		backend->vm_fini(vm);
 		ptab_destroy(&vm->tdp);
 	}
@@ -215,20 +224,23 @@ static void print_started(const struct vm *vm)
 {
 	const struct vm_config *c = vm->config;
 
-	log_info("vm %s: %u vCPU%s, %lu MiB, kernel %s%s%s", c->name, c->cpus,
+	log_line(vm->level, "vm %s: %u vCPU%s, %lu MiB, kernel %s%s%s", c->name, c->cpus,
 		 c->cpus > 1 ? "s" : "", c->memory / MIB, c->kernel,
 		 c->initrd[0] ? ", initrd " : "", c->initrd);
 }
 
-int vm_create(struct vm_config *config, u32 id, struct vm **out)
+int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm **out)
 {
 	struct vm *vm = heap_alloc(sizeof(*vm));
 	int err;
 
-	if (!vm)
+	if (!vm) {
+		log_error("vm %s: not started (error %d)", config->name, ENOMEM);
 		return -ENOMEM;
+	}
 	vm->config = config;
 	vm->id = id;
+	vm->level = level;
 	vm->state = VM_BUILDING;
 	choose_tsc(vm);
 	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, time_now());
@@ -288,16 +300,6 @@ void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 	console_flush(&vcpu->vm->console);
 	exit_report(vcpu, why);
 	vm_stop(vcpu->vm, VM_STATUS_KILLED, VM_END_KILLED, "stopped: see the report above");
-}
-
-void vm_wait_threads(struct vm *vm)
-{
-	struct vcpu *v;
-
-	vm_for_each_vcpu (v, &vm->vcpus, i) {
-		while (!sched_is_over(&v->thread))
-			sched_yield();
-	}
 }
 
 void vm_vcpu_ended(struct vm *vm)

@@ -2,6 +2,7 @@
 #ifndef NEAP_HV_VM_H
 #define NEAP_HV_VM_H
 
+#include "core/log.h"
 #include "core/spinlock.h"
 #include "hv/config.h"
 #include "hv/console.h"
@@ -22,13 +23,15 @@ enum vm_end_kind { VM_END_POWER_OFF, VM_END_RESET, VM_END_DEBUG_EXIT, VM_END_KIL
 /* Exit statuses of Neap's own; those from the debug-exit port are odd, these are even. */
 #define VM_STATUS_KILLED      2
 #define VM_STATUS_NOT_STARTED 4
+#define VM_STATUS_REBOOTS     8 /* more resets than it may have; 6 is the boot's */
 
 enum vm_state { VM_BUILDING, VM_RUNNING, VM_STOPPING, VM_ENDED };
 
 struct vm {
 	struct vm_config *config;
-	u32 id;	   /* 1, 2, ... in the manifest's order */
-	u32 state; /* enum vm_state, atomic */
+	u32 id;		      /* 1, 2, ... in the manifest's order */
+	enum log_level level; /* of lines that say how it gets on; errors are errors */
+	u32 state;	      /* enum vm_state, atomic */
 	u32 exit_status;
 	enum vm_end_kind end_kind; /* these three: set by whoever moves state to VM_STOPPING */
 	const char *end_reason;	   /* static string */
@@ -53,18 +56,19 @@ struct vm {
 
 /*
  * Builds a VM from its manifest section; config stays the caller's and must outlive the VM. Worker
- * context. On error a line has been logged and nothing is left behind: -ENOENT (a module is
- * missing), -ENOMEM, the loader's.
+ * context. On success a line is logged at that level, which the VM keeps for what is said of it
+ * later. On error a line has been logged and nothing is left behind: -ENOENT (a module is missing),
+ * -ENOMEM, the loader's.
  */
-int vm_create(struct vm_config *config, u32 id, struct vm **out) __must_check;
+int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm **out) __must_check;
 
 /* Lets it run: its TSC starts from 0 here. Worker context, once. */
 void vm_start(struct vm *vm);
 
-/* Waits until every vCPU's thread has left its stack; the last is about to. Worker context. */
-void vm_wait_threads(struct vm *vm);
-
-/* Frees everything it had. All its vCPU threads have ended. Worker context. */
+/*
+ * Frees everything it had, kernel stacks too: to the last frame. Its vCPUs' threads have ended, as
+ * manager_vm_ended() tells, or were never started. Worker context; interrupts every CPU once.
+ */
 void vm_destroy(struct vm *vm);
 
 /*
@@ -77,7 +81,8 @@ void vm_stop(struct vm *vm, u32 status, enum vm_end_kind kind, const char *reaso
  * thread. */
 void vm_kill(struct vcpu *vcpu, const char *fmt, ...) __printf(2, 3);
 
-/* The calls of vcpu.c at the end of a vCPU's thread: the last one ends the VM. */
+/* The calls of vcpu.c when a vCPU's thread has left its stack for good: the last one hands the VM
+ * to the manager. Any context. */
 void vm_vcpu_ended(struct vm *vm);
 
 #endif

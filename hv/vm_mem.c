@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/trap.h"
+#include "core/sched.h"
 #include "hv/guest_mem.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
@@ -65,7 +65,7 @@ static void try_gib(struct vm_mem *mem, u64 first)
 	for (u64 i = 0; i < blocks; i++) {
 		mem->block[first + i] = a.v + (i << VM_BLOCK_SHIFT);
 		memset(phys_to_virt(HPA(mem->block[first + i])), 0, VM_BLOCK_SIZE);
-		trap_irq_window();
+		sched_pause();
 	}
 }
 
@@ -82,7 +82,7 @@ static int alloc_block(struct vm_mem *mem, u64 i)
 	if (!a.v)
 		return -ENOMEM;
 	mem->block[i] = a.v | (partial ? BLOCK_PARTIAL : 0);
-	trap_irq_window();
+	sched_pause();
 	return 0;
 }
 
@@ -157,7 +157,8 @@ void *vm_mem_find(const struct vm_mem *mem, gpa_t gpa, u64 *left)
 	return phys_to_virt(HPA((entry & ~BLOCK_PARTIAL) + offset));
 }
 
-/* Large copies are made in parts of a block at most, with a window after each. */
+/* Large copies are made in parts of a block at most, others may run after each. Only workers make
+ * any that does not lie in one block. */
 enum copy_kind { COPY_READ, COPY_WRITE, COPY_ZERO };
 
 static int copy(struct vm *vm, u64 gpa, void *in, const void *out, size_t n, enum copy_kind kind)
@@ -178,7 +179,7 @@ static int copy(struct vm *vm, u64 gpa, void *in, const void *out, size_t n, enu
 		gpa += part;
 		n -= part;
 		if (n)
-			trap_irq_window();
+			sched_pause();
 	}
 	return 0;
 }

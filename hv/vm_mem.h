@@ -21,7 +21,7 @@ struct vm_mem {
 
 /*
  * Allocates cleared RAM for every area of the map and enters it into tdp with those leaf flags.
- * -ENOMEM: nothing is kept. Worker or boot context; opens interrupt windows.
+ * -ENOMEM: nothing is kept. Worker context; lets others run.
  */
 int vm_mem_init(struct vm_mem *mem, const struct guest_memmap *map, struct ptab *tdp,
 		u64 flags) __must_check;

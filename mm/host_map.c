@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/cross_call.h"
 #include "boot/boot_info.h"
 #include "core/log.h"
 #include "core/panic.h"
@@ -29,9 +30,11 @@
 #define STACK_BASE  0xffffc00000000000ull
 #define STACK_SLOT  (KSTACK_SIZE + PAGE_SIZE)
 #define STACK_MAX   8192
-#define IMAGE_BASE  0xffffffff80000000ull
-#define LOW_MIB	    MIB
-#define BOOT_REACH  (4 * GIB) /* what the entry code mapped */
+#define STACK_WORDS (STACK_MAX / 64)
+_Static_assert(STACK_MAX % 64 == 0, "a bit each, in whole words");
+#define IMAGE_BASE 0xffffffff80000000ull
+#define LOW_MIB	   MIB
+#define BOOT_REACH (4 * GIB) /* what the entry code mapped */
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
 
@@ -49,11 +52,11 @@ static u64 nx; /* PTE_NX where the processor has it */
 static u64 direct_top;
 static hpa_t trampoline;
 
-/* Guards device_next, stack_next and free_stacks. */
+/* Guards device_next and the stacks' bits. */
 static struct spinlock lock = SPINLOCK_INIT;
 static u64 device_next = DEVICE_BASE;
-static unsigned stack_next;
-static void *free_stacks; /* tops, linked through their last word */
+static u64 stack_taken[STACK_WORDS];  /* a bit a slot: somebody's, or about to be unmapped */
+static u64 stack_mapped[STACK_WORDS]; /* some of its frames are there */
 
 /* Until the frame allocator has all memory it lives on one early range, [early, early_end). */
 static u64 early, early_end;
@@ -289,6 +292,26 @@ static void add_rest(u64 base, u64 size)
 		add_free(early, end - early);
 }
 
+static u64 stack_bottom(unsigned slot)
+{
+	return STACK_BASE + slot * STACK_SLOT + PAGE_SIZE;
+}
+
+/*
+ * Tables for all stacks there can ever be: so a stack that is given back leaves no table behind.
+ * They are some eighty. Before CR3 is loaded: no TLB has seen the page.
+ */
+static void make_stack_tables(void)
+{
+	hpa_t any = trampoline;
+
+	for (u64 va = STACK_BASE; va < stack_bottom(STACK_MAX); va += ptab_level_size(2)) {
+		map(va, any.v, PAGE_SIZE, PTE_P | nx);
+		if (ptab_unmap(&host, va, PAGE_SIZE))
+			panic("host map: a page cannot be unmapped again");
+	}
+}
+
 void host_map_init(void)
 {
 	nx = cpu_features.nx ? PTE_NX : 0;
@@ -304,6 +327,7 @@ void host_map_init(void)
 	map_ram();
 	if (trampoline.v)
 		map(trampoline.v, trampoline.v, PAGE_SIZE, PTE_P | PTE_A);
+	make_stack_tables();
 	write_cr3(host.root.v);
 	for_each_free(add_rest);
 }
@@ -366,44 +390,121 @@ const void *phys_map_table(hpa_t base, u64 size)
 	return map_window(base, size, PTE_COMMON);
 }
 
-static u64 new_stack(void)
+/* --- stacks --- */
+
+/* The first slot whose bit is clear in `without` and, if it is given, set in `with`; STACK_MAX:
+ * none. */
+static unsigned find_slot(const u64 *with, const u64 *without)
 {
-	u64 bottom = STACK_BASE + stack_next * STACK_SLOT + PAGE_SIZE;
+	for (unsigned i = 0; i < STACK_WORDS; i++) {
+		u64 word = (with ? with[i] : UINT64_MAX) & ~without[i];
 
-	if (stack_next == STACK_MAX)
-		return 0;
-	for (u64 i = 0; i < KSTACK_SIZE; i += PAGE_SIZE) {
-		hpa_t f = frame_alloc_zeroed(0);
-
-		/* A partly mapped slot is not used again: rare, and bounded by STACK_MAX. */
-		if (!f.v || ptab_map(&host, bottom + i, f, PAGE_SIZE, PTE_COMMON | PTE_W | nx)) {
-			stack_next++;
-			return 0;
-		}
+		if (word)
+			return 64 * i + (unsigned)__builtin_ctzl(word);
 	}
-	stack_next++;
-	return bottom + KSTACK_SIZE;
+	return STACK_MAX;
+}
+
+/* Gives a slot the frames that it lacks; those it got before an error stay for the next try. */
+static bool complete_stack(unsigned slot)
+{
+	u64 bottom = stack_bottom(slot);
+	hpa_t f;
+
+	for (u64 va = bottom; va < bottom + KSTACK_SIZE; va += PAGE_SIZE) {
+		if (ptab_translate(&host, va, &f))
+			continue;
+		f = frame_alloc(0);
+		if (!f.v)
+			return false;
+		map(va, f.v, PAGE_SIZE, PTE_COMMON | PTE_W | nx);
+		stack_mapped[slot / 64] |= BIT(slot % 64);
+	}
+	return true;
 }
 
 void *kstack_alloc(void)
 {
-	void *top;
+	void *top = NULL;
+	unsigned slot;
 
 	spin_lock(&lock);
-	top = free_stacks;
-	if (top)
-		free_stacks = ((void **)top)[-1];
-	else
-		top = (void *)new_stack();
+	slot = find_slot(stack_mapped, stack_taken);
+	if (slot == STACK_MAX)
+		slot = find_slot(NULL, stack_taken);
+	if (slot != STACK_MAX && complete_stack(slot)) {
+		stack_taken[slot / 64] |= BIT(slot % 64);
+		top = (void *)(stack_bottom(slot) + KSTACK_SIZE);
+	}
 	spin_unlock(&lock);
 	return top;
 }
 
 void kstack_free(void *top)
 {
+	unsigned slot = (unsigned)(((u64)top - STACK_BASE) / STACK_SLOT - 1);
+
 	spin_lock(&lock);
-	((void **)top)[-1] = free_stacks;
-	free_stacks = top;
+	if (slot >= STACK_MAX || !(stack_taken[slot / 64] & BIT(slot % 64)))
+		panic("host map: free of %p, which is no stack", top);
+	stack_taken[slot / 64] &= ~BIT(slot % 64);
+	spin_unlock(&lock);
+}
+
+/* Chains the frame at va, if there is one, by its first word, and unmaps it. */
+static void unmap_stack_page(u64 va, hpa_t *frames)
+{
+	hpa_t f;
+
+	if (!ptab_translate(&host, va, &f))
+		return;
+	if (ptab_unmap(&host, va, PAGE_SIZE))
+		panic("host map: a stack cannot be unmapped");
+	*(hpa_t *)phys_to_virt(f) = *frames;
+	*frames = f;
+}
+
+/* Unmaps the stacks that nobody has. Until everybody's TLB has forgotten them they are taken. */
+static hpa_t unmap_idle_stacks(u64 unmapped[STACK_WORDS])
+{
+	hpa_t frames = HPA(0);
+	unsigned slot;
+
+	spin_lock(&lock);
+	while ((slot = find_slot(stack_mapped, stack_taken)) != STACK_MAX) {
+		for (u64 i = 0; i < KSTACK_SIZE; i += PAGE_SIZE)
+			unmap_stack_page(stack_bottom(slot) + i, &frames);
+		stack_mapped[slot / 64] &= ~BIT(slot % 64);
+		stack_taken[slot / 64] |= BIT(slot % 64);
+		unmapped[slot / 64] |= BIT(slot % 64);
+	}
+	spin_unlock(&lock);
+	return frames;
+}
+
+static void flush_tlb(void *arg)
+{
+	(void)arg;
+	cpu_flush_tlb();
+}
+
+void kstack_trim(void)
+{
+	u64 unmapped[STACK_WORDS] = { 0 };
+	hpa_t frames = unmap_idle_stacks(unmapped);
+
+	if (!frames.v)
+		return;
+	cross_call(flush_tlb, NULL);
+	while (frames.v) {
+		hpa_t next = *(hpa_t *)phys_to_virt(frames);
+
+		frame_free(frames, 0);
+		frames = next;
+	}
+	spin_lock(&lock);
+	for (unsigned i = 0; i < STACK_WORDS; i++)
+		stack_taken[i] &= ~unmapped[i];
 	spin_unlock(&lock);
 }
 

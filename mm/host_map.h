@@ -30,7 +30,12 @@ void host_map_trampoline_release(void);
 /* A stack of KSTACK_SIZE bytes with a guard page below; returns its top, NULL when out of memory.
  */
 void *kstack_alloc(void) __must_check;
+
+/* Any context, on another stack; it is kept for the next one who wants one. */
 void kstack_free(void *top);
+
+/* Gives the memory of those kept to the frame allocator. Worker context, no locks held. */
+void kstack_trim(void);
 
 /* True when a is in some stack's guard page: the way a panic tells a stack overflow. */
 bool kstack_is_guard(u64 a);

@@ -181,6 +181,16 @@ static inline void invlpg(const void *va)
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+/* All of this CPU's translations for its own address space, global ones too (SDM vol. 3 4.10.4.1).
+ */
+static inline void cpu_flush_tlb(void)
+{
+	u64 cr4 = read_cr4();
+
+	write_cr4(cr4 ^ CR4_PGE);
+	write_cr4(cr4);
+}
+
 static inline void cpu_sti_hlt_cli(void)
 {
 	/* STI delays interrupts by one instruction: none is lost between the two. */

@@ -1,5 +1,7 @@
 #include "arch/x86/ns16550.h"
 
+#include <errno.h>
+
 #include "core/time.h"
 
 #define LCR_8N1	 0x03
@@ -192,6 +194,30 @@ bool ns16550_put(struct ns16550 *u, u8 byte)
 		u->line_open = byte != '\n';
 	spin_unlock(&u->lock);
 	return done;
+}
+
+int ns16550_put_in_line(struct ns16550 *u, u8 byte, bool open)
+{
+	int err = -EAGAIN;
+
+	if (READ_ONCE(u->busy))
+		return err;
+	spin_lock(&u->lock);
+	if (READ_ONCE(u->busy)) {
+		/* Again: a line may have begun since. */
+	} else if (u->line_open != open) {
+		err = -ESTALE;
+	} else if (try_put(u, byte)) {
+		u->line_open = byte != '\n';
+		err = 0;
+	}
+	spin_unlock(&u->lock);
+	return err;
+}
+
+bool ns16550_line_open(const struct ns16550 *u)
+{
+	return READ_ONCE(u->line_open);
 }
 
 int ns16550_get(struct ns16550 *u)

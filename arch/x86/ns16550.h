@@ -66,6 +66,13 @@ size_t ns16550_room(struct ns16550 *u);
 /* One byte out; false: no room, not sent. Any context; never waits. */
 bool ns16550_put(struct ns16550 *u, u8 byte);
 
+/* One byte out that belongs where a line is open, or where none is: 0; -EAGAIN: no room; -ESTALE:
+ * it is otherwise, since a line of the log came between. Any context; never waits. */
+int ns16550_put_in_line(struct ns16550 *u, u8 byte, bool open);
+
+/* What was put last did not end a line, and no line of the log has. */
+bool ns16550_line_open(const struct ns16550 *u);
+
 /* One byte in, or -1. */
 int ns16550_get(struct ns16550 *u);
 

@@ -1,5 +1,7 @@
 #include "arch/x86/uart.h"
 
+#include <errno.h>
+
 #include "arch/x86/pio.h"
 #include "arch/x86/ns16550.h"
 #include "arch/x86/uart_option.h"
@@ -195,6 +197,16 @@ size_t host_uart_tx_room(void)
 bool host_uart_tx(u8 byte)
 {
 	return active && ns16550_put(active, byte);
+}
+
+bool host_uart_line_open(void)
+{
+	return active && ns16550_line_open(active);
+}
+
+int host_uart_tx_in_line(u8 byte, bool open)
+{
+	return active ? ns16550_put_in_line(active, byte, open) : -EAGAIN;
 }
 
 int host_uart_rx(void)

@@ -23,8 +23,12 @@ void host_uart_init(const char *cmdline, const struct acpi_serial *firmware);
 
 /* For the console multiplexer. Any context, never waiting; no room while a log line goes out. */
 size_t host_uart_tx_room(void);
-bool host_uart_tx(u8 byte); /* false: not sent, no room */
-int host_uart_rx(void);	    /* -1: nothing there */
+bool host_uart_tx(u8 byte);	/* false: not sent, no room */
+bool host_uart_line_open(void); /* what was sent last, by anybody, did not end a line */
+/* The same for a byte that belongs where a line is open, or is not: 0, -EAGAIN: no room, -ESTALE:
+ * it is otherwise, since a line of the log came between. */
+int host_uart_tx_in_line(u8 byte, bool open);
+int host_uart_rx(void); /* -1: nothing there */
 
 /* The interrupt the port raises. False: none is known, so poll it. */
 struct uart_irq {

@@ -172,7 +172,7 @@ void board_fini(struct vm *vm)
 {
 	struct board *b = &vm->board;
 
-	console_remove(&vm->console, vm->id);
+	console_remove(&vm->console);
 	if (b->power.event) {
 		pit_fini(&b->pit);
 		rtc_fini(&b->rtc);

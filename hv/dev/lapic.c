@@ -205,7 +205,9 @@ bool lapic_deliver(struct lapic *l, u8 vector, bool level)
 
 bool lapic_waits(const struct lapic *l, u8 vector)
 {
-	return (READ_ONCE(l->posted.pir[vector / 64]) & BIT(vector % 64)) ||
+	u64 posted = READ_ONCE(l->posted->pir[vector / 64]) | READ_ONCE(l->level[vector / 64]);
+
+	return (posted & BIT(vector % 64)) ||
 	       (lapic_reg(l, LAPIC_IRR + vector / 32) & BIT(vector % 32));
 }
 

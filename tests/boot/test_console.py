@@ -9,7 +9,7 @@ HELP = r"^neap: console: Ctrl-\\ then: n next, "
 
 def test_switching(run_guests):
     run = run_guests(vm("one", "uartecho.elf"), vm("two", "uartecho.elf"), send=[
-        ("uartecho: ready", "first\n"), ("FIRST", "\x1cn"),
+        ("vm two: starts", "first\n"), ("FIRST", "\x1cn"),
         ("console: vm two", ""), ("uartecho: ready", "second\n"), ("SECOND", "\x1c0"),
         ("console: Neap's log", "to nobody\n\x1c1"),
         ("console: vm one", "third\n"), ("THIRD", "\x1c\x1cx\n"), ("\x1cX", "\x1c?"),
@@ -21,12 +21,68 @@ def test_switching(run_guests):
     assert "NOBODY" not in run.log
     echoed = [line for line in run.log.split("\n") if line.isupper()]
     assert echoed == ["FIRST", "SECOND", "THIRD", "\x1cX", "FOURTH", "FIFTH"]
-    # For 0, ? and the 9 that is no console, and each time the log comes by.
-    assert len(run.lines(HELP)) == 4
-    assert len(run.lines(r"^neap: console:   1 one \(attached\)$")) == 2
+    # For 0 and ?, and each time the log comes by.
+    assert len(run.lines(HELP)) == 3
+    run.find("^neap: console: there is no console 9$")
+    assert len(run.lines(r"^neap: console:   1 one \(attached\), \d+ bytes wait, 0 lost$")) == 2
     assert run.end_of("one") == run.end_of("two") == ("ended through its debug-exit port", 1)
     # Neap's lines never stand behind a guest's.
     assert run.lines(r".neap: ") == []
+
+
+def test_all_at_once(run_guests):
+    """Each line of each guest's under its name; what is typed goes to the one attached last."""
+    run = run_guests(vm("one", "uartecho.elf"), vm("two", "uartecho.elf"), vm("hi", "hello.elf"),
+                     vm("off", "hello.elf", uart="off"), cmdline="console=all", send=[
+        ("hi: ended", "first\n"), ("^one: FIRST", "\x1c2"), ("console: vm two", "second\n"),
+        ("^SECOND", "\x1ca"), ("console: all; what is typed goes to vm two", "third\n"),
+        ("^two: THIRD", "quit\n"), ("^two: uartecho: bye", ""), ("vm two: ended", "fourth\n"),
+        ("^one: FOURTH", "quit\n")])
+    run.expect_status(1)
+    # A line that one of the log's has split goes on under its name, too.
+    hi = "".join(re.sub("^hi[:+] ", "", line) + ("" if following.startswith("hi+ ") else "\n")
+                 for line, following in pairs([line for line in run.log.split("\n")
+                                               if re.match("hi[:+] ", line)]))
+    assert hi.startswith("hello from a guest\ncommand line: ")
+    assert hi.endswith("modules: 0\n") or "processor: " in hi
+    for line in run.log.split("\n"):
+        assert re.match(r"$|neap: |(one|two|hi)[:+] |SECOND$", line), line
+
+
+def pairs(lines):
+    """Each line with the one behind it."""
+    return zip(lines, lines[1:] + [""])
+
+
+def test_beyond_the_ninth(run_guests):
+    """Two digits reach any VM, and the list says which there are."""
+    names = [f"vm{n}" for n in range(1, 12)]
+    run = run_guests(*(vm(name, "uartecho.elf", "4M") for name in names), cmdline="console=vm11", send=[
+        ("vm vm11: starts", ""), ("uartecho: ready", "\x1cl"),
+        (r"  11 vm11 \(attached\), 0 bytes wait, 0 lost", "\x1cg10"),
+        ("console: vm vm10", "ten\n"), ("TEN", "\x1cg12"), ("there is no console 12", "")],
+        until=r"  11 vm11, ")
+    run.expect_status(0)
+    assert run.lines("^neap: console:   9 vm9, ")
+
+
+def test_flood_while_detached(run_guests):
+    """A guest that prints without end runs on, keeps what is newest, and Neap counts the rest.
+
+    The third one's resets are the clock: after so many the buffer has run over.
+    """
+    run = run_guests(vm("echo", "uartecho.elf", "4M"), vm("flood", "flood.elf", "4M"),
+                     vm("clock", "reboot.elf", "2M", cmdline="kbc", reboots=150), send=[
+        ("vm clock: restart 2", "one\n"), ("ONE", ""), ("vm clock: not started again", "\x1c2"),
+        (r"vm flood: \d+ bytes of its output were lost while detached", "\x1c1"),
+        ("console: vm echo", "three\n"), ("THREE", "\x1c2"), (r"flood: line \d+", "\x1c1"),
+        ("console: vm echo", "quit\n")], until="vm echo: ended", timeout=100.0)
+    run.expect_status(0)
+
+
+def test_no_such_console(run_guests):
+    run = run_guests(vm("one", "hello.elf"), cmdline="console=two").expect_status(1)
+    run.find("^neap: warning: console= names no VM that has a serial port$")
 
 
 def test_without_a_serial_port(run_guests):

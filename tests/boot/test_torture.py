@@ -15,7 +15,8 @@ from neap import BUILD
 pytestmark = pytest.mark.target("qemu")
 ELF = os.path.join(BUILD, "torture.elf")
 PARTS = ["lock", "frame", "heap", "ptab", "pingpong", "wakeup", "threads", "slices", "migrate", "timer",
-         "lapic", "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table", "tsc"]
+         "lapic", "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table", "tsc",
+         "vms"]
 SERIAL_EVERY = 64       # of a processor's lines, one goes to the serial port
 
 
@@ -68,7 +69,8 @@ def check_words(run):
     ("qemu", 2, 8), ("qemu", 4, 8), ("bochs", 2, 2)])
 def test_torture(run_neap, target, smp, seconds):
     run = torture(run_neap, f"torture={seconds}", target=target, smp=smp).expect_status(0)
-    assert run.errors() == []
+    # VMs that could not be made, on purpose.
+    assert [line for line in run.errors() if not re.match(r"vm torture\d+: ", line)] == []
     check_parts(run, smp)
     check_lines(run)
     check_words(run)

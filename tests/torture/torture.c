@@ -27,6 +27,7 @@ static const struct torture_part *const parts[] = {
 	&part_wakeup,  &part_threads, &part_slices,   &part_migrate,	&part_timer,
 	&part_lapic,   &part_lint,    &part_ioapic,   &part_pic,	&part_ipi,
 	&part_console, &part_log,     &part_apic_bus, &part_vcpu_table, &part_tsc,
+	&part_vms,
 };
 
 struct torture_worker *torture_workers;
@@ -194,11 +195,29 @@ static void wait_for_workers(void)
 		torture_join(&torture_workers[i].thread);
 }
 
+/* Stacks for all workers and the control thread, made before a part begins: so those that count
+ * frames need not count them. */
+static void make_stacks(void)
+{
+	u32 n = cpu_count() + 1;
+	void **stack = torture_alloc(n * sizeof(*stack));
+
+	for (u32 i = 0; i < n; i++) {
+		stack[i] = kstack_alloc();
+		if (!stack[i])
+			panic("torture: no memory for a stack");
+	}
+	for (u32 i = 0; i < n; i++)
+		kstack_free(stack[i]);
+	heap_free(stack);
+}
+
 static void run_part(const struct torture_part *p, u64 ticks)
 {
 	u64 operations = 0;
 
 	part = p;
+	make_stacks();
 	WRITE_ONCE(part_end, UINT64_MAX);
 	if (p->begin)
 		p->begin();
@@ -279,28 +298,9 @@ static void control_main(void *arg)
 	torture_exit(torture_failed() ? 1 : 0);
 }
 
-/* Stacks for all workers and the control thread, made now: so parts that count frames need not
- * count them. */
-static void make_stacks(void)
-{
-	u32 n = cpu_count() + 1;
-	void **stack = torture_alloc(n * sizeof(*stack));
-
-	for (u32 i = 0; i < n; i++) {
-		stack[i] = kstack_alloc();
-		if (!stack[i])
-			panic("torture: no memory for a stack");
-	}
-	for (u32 i = 0; i < n; i++)
-		kstack_free(stack[i]);
-	heap_free(stack);
-}
-
 void manager_start(void)
 {
 	u64 seed = time_now();
-
-	make_stacks();
 
 	torture_workers = torture_alloc(cpu_count() * sizeof(*torture_workers));
 	for (u32 i = 0; i < cpu_count(); i++) {
@@ -309,9 +309,4 @@ void manager_start(void)
 	}
 	if (sched_create(&control, "torture", 0, control_main, NULL))
 		panic("torture: no memory for a stack");
-}
-
-void manager_vm_ended(struct vm *vm)
-{
-	panic("torture: VM %p ended, and there is none", (void *)vm);
 }

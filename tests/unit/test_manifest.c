@@ -127,6 +127,7 @@ static void test_defaults(void **state)
 		assert_true(cpu_set_has(&m.vm[0]->processors, i));
 	assert_true(m.vm[0]->uart);
 	assert_true(m.vm[0]->debug_exit);
+	assert_true(m.vm[0]->reboots == VM_REBOOTS_UNLIMITED);
 	assert_string_equal(m.vm[0]->initrd, "");
 	assert_string_equal(m.vm[0]->cmdline, "");
 	manifest_free(&m);
@@ -181,14 +182,15 @@ static void test_not_a_manifest(void **state)
 static void test_keys_bad(void **state)
 {
 	(void)state;
-	expect_error(VM_A "foo = 1\n",
-		     "manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
-		     "initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz",
-		     0);
+	expect_error(
+		VM_A "foo = 1\n",
+		"manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
+		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots",
+		0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz",
+		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -478,6 +480,20 @@ static void test_processors(void **state)
 	assert_int_equal(cpu_set_next(&m.vm[0]->processors, 500), 500);
 }
 
+static void test_reboots(void **state)
+{
+	static const char *const bad[] = { "", "-1", "1000001", "many", "1 2", "4294967295", "on" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse("reboots", bad[i], "a number of restarts from 0 to 1000000");
+	assert_int_equal(parse(VM_A "reboots = 0\n"), 0);
+	assert_int_equal(m.vm[0]->reboots, 0);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "reboots = 1000000 # the most\n"), 0);
+	assert_int_equal(m.vm[0]->reboots, VM_MAX_REBOOTS);
+}
+
 static void test_sections_bad(void **state)
 {
 	(void)state;
@@ -495,7 +511,8 @@ static void test_sections_bad(void **state)
 		     "digits, `-`, `_` or `.`",
 		     -1);
 	expect_error(VM_A "[vm b c]\n",
-		     "manifest:4: `b c` as the name of a VM; expected a name of 1 to 31 letters, "
+		     "manifest:4: `b c` as the name of a VM; expected a name of 1 to 31 "
+		     "letters, "
 		     "digits, `-`, `_` or `.`",
 		     -1);
 	expect_error(VM_A "[vm b@]\nmemory = 1M\n",
@@ -645,7 +662,7 @@ int main(void)
 		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
 		TEST(test_size_limit),	  TEST(test_errors_shown),
 		TEST(test_out_of_memory), TEST(test_longest_message),
-		TEST(test_tsc_hz),
+		TEST(test_tsc_hz),	  TEST(test_reboots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,51 @@ static void test_alone(void **unused)
 	assert_string_equal(trace, "x");
 }
 
+static struct thread *went;
+
+static void note_gone(struct thread *t)
+{
+	assert_true(sched_is_over(t));
+	assert_ptr_not_equal(sched_current(), t);
+	went = t;
+	note("g");
+}
+
+/* Whoever runs next tells that a thread is gone, from another stack; one that only waits is not. */
+static void test_gone(void **unused)
+{
+	(void)unused;
+	went = NULL;
+	create(0, three_turns, "a");
+	create(1, three_turns, "b");
+	thread[0].gone = note_gone;
+	run_until_idle();
+	assert_string_equal(trace, "abababg");
+	assert_ptr_equal(went, &thread[0]);
+}
+
+/* Within a long piece of work: others have a turn when the slice is over, not before. */
+static void work_long(void *arg)
+{
+	(void)arg;
+	note("1");
+	sched_pause();
+	note("2");
+	atomic_fetch_or(&sched_current()->pending, (u32)THREAD_RESCHED);
+	sched_pause();
+	note("3");
+}
+
+static void test_pause(void **unused)
+{
+	(void)unused;
+	create(0, work_long, NULL);
+	create(1, three_turns, "o");
+	windows = 0;
+	run_until_idle();
+	assert_string_equal(trace, "12o3oo");
+}
+
 /* With company the slice ends: the timer says so to whoever runs. */
 static void slice(void *arg)
 {
@@ -333,9 +378,17 @@ static void test_create_from_thread(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_turns),	   T(test_post_before_start),	T(test_alone),
-		T(test_slice),	   T(test_block_and_post),	T(test_post_first),
-		T(test_ping_pong), T(test_wake_from_interrupt), T(test_create_from_thread),
+		T(test_turns),
+		T(test_post_before_start),
+		T(test_alone),
+		T(test_gone),
+		T(test_pause),
+		T(test_slice),
+		T(test_block_and_post),
+		T(test_post_first),
+		T(test_ping_pong),
+		T(test_wake_from_interrupt),
+		T(test_create_from_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,10 +116,8 @@ static enum run_next exit_nmi_window(struct vcpu *v)
 static enum run_next exit_pause(struct vcpu *v)
 {
 	vmx_skip_instruction(v);
-	if (!READ_ONCE(this_cpu()->runqueue.length))
-		return RUN_RESUME;
-	vcpu_post(v, THREAD_RESCHED);
-	return RUN_LEAVE;
+	sched_yield_spinning();
+	return RUN_RESUME;
 }
 
 static u64 read_guest_cr4(void)
