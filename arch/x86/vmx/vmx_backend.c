@@ -282,6 +282,7 @@ static void load(struct vcpu *v)
 	if (!x->launched)
 		vmx_vmclear(x->vmcs);
 	vmx_vmptrld(x->vmcs);
+	vmx_load_nmi(v);
 	guest_live_isolate();
 	guest_live_load(&x->live, v->xcr0);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
@@ -299,6 +300,7 @@ static void unload(struct vcpu *v)
 	struct vmx_vcpu *x = vmx_of(v);
 	unsigned i = 0;
 
+	vmx_correct_nmi(v);
 	guest_live_save(&x->live);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
 		if (switched_by_us(*m))
