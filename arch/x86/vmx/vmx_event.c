@@ -202,8 +202,7 @@ void vmx_load_nmi(struct vcpu *v)
 	u32 event = vmcs_read32(VMCS_ENTRY_INTR_INFO);
 	bool enters = (event & INTR_VALID) && (event >> INTR_TYPE_SHIFT & 7) == TYPE_NMI;
 
-	vmx_of(v)->no_nmi = !enters &&
-			    !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCK_NMI);
+	vmx_of(v)->no_nmi = !enters && !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCK_NMI);
 }
 
 void vmx_correct_nmi(struct vcpu *v)

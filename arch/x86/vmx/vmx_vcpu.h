@@ -21,7 +21,7 @@ struct vmx_vcpu {
 	bool launched;
 	bool irq_window;
 	enum vmx_nmi_wait nmi_wait;
-	bool no_nmi; /* none was blocked when it was loaded, and none injected since */
+	bool no_nmi;   /* none was blocked when it was loaded, and none injected since */
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
