@@ -27,9 +27,9 @@
 #define APIC_TMCCT	  0x390
 #define APIC_TIMER_DIVIDE 0x3e0
 #define APIC_SELF	  0x3f0 /* x2APIC only */
-#define APIC_MSR(reg) (0x800u + ((reg) >> 4))
+#define APIC_MSR(reg)	  (0x800u + ((reg) >> 4))
 
-#define APIC_ENABLED	    0x1ff   /* spurious register: enabled, vector 0xff */
+#define APIC_ENABLED 0x1ff /* spurious register: enabled, vector 0xff */
 /* ICR: delivery modes, destinations. */
 #define APIC_LOWEST  0x100
 #define APIC_NMI     0x400
@@ -67,8 +67,8 @@ uint32_t apic_read(uint32_t reg);
 uint32_t apic_id(void);
 
 /*
- * Writes ICR: COMMAND is its low half, DESTINATION an id, or a logical one, below 256 in xAPIC mode.
- * There it takes two writes, between which no handler may send.
+ * Writes ICR: COMMAND is its low half, DESTINATION an id, or a logical one, below 256 in xAPIC
+ * mode. There it takes two writes, between which no handler may send.
  */
 void apic_send(uint32_t command, uint32_t destination);
 

@@ -11,14 +11,14 @@
 #include "x86.h"
 
 #define SMP_MAX_CPUS   1024
-#define SMP_MAX_ID     4096	/* APIC ids are below this */
+#define SMP_MAX_ID     4096 /* APIC ids are below this */
 #define SMP_STACK_SIZE 16384
 #define SMP_BASE       0x8000 /* of the trampoline: below 1 MiB, where loaders leave nothing */
 
 struct smp_cpu {
 	struct smp_cpu *self; /* smp_trampoline.S knows the offsets of these two */
 	char *stack_top;
-	uint32_t index;	  /* 0: the first, which runs main() */
+	uint32_t index; /* 0: the first, which runs main() */
 	uint32_t apic_id;
 	volatile uint32_t starts; /* how often it came up */
 	struct trap_cpu traps;

@@ -145,15 +145,15 @@ static inline void tr_load(uint16_t selector)
 }
 
 /* X86_TABLE(idt) defines idt_load(); a table of no bytes has the limit 0. */
-#define X86_TABLE(name)                                                                   \
-	static inline void name##_load(const void *table, size_t size)                    \
-	{                                                                                 \
-		struct {                                                                  \
-			uint16_t limit;                                                   \
-			uint64_t base;                                                    \
-		} __attribute__((packed)) pointer = { (uint16_t)(size ? size - 1 : 0),    \
-						      (uintptr_t)table };                 \
-		__asm__ volatile("l" #name " %0" : : "m"(pointer) : "memory");            \
+#define X86_TABLE(name)                                                          \
+	static inline void name##_load(const void *table, size_t size)           \
+	{                                                                        \
+		struct {                                                         \
+			uint16_t limit;                                          \
+			uint64_t base;                                           \
+		} __attribute__((packed))                                        \
+		pointer = { (uint16_t)(size ? size - 1 : 0), (uintptr_t)table }; \
+		__asm__ volatile("l" #name " %0" : : "m"(pointer) : "memory");   \
 	}
 X86_TABLE(gdt)
 X86_TABLE(idt)

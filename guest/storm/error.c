@@ -81,7 +81,8 @@ static void error_print_target(struct storm_cpu *c)
 		apic_send(APIC_NMI | APIC_ASSERT, target->smp->apic_id);
 	while (!error_snapshot.there && rdtsc() - start < storm_hz / 1000 * SNAPSHOT_MS)
 		cpu_pause();
-	iprintf("storm: cpu %d: gate %u, halting %u, retire %u, retired %u, done %u of %u, starts %u\n",
+	iprintf("storm: cpu %d: gate %u, halting %u, retire %u, retired %u, done %u of %u, starts "
+		"%u\n",
 		storm_error.to, (unsigned int)target->gate, (unsigned int)target->halting,
 		(unsigned int)target->retire, (unsigned int)target->retired,
 		(unsigned int)target->done, (unsigned int)storm_phase.number,

@@ -1,7 +1,7 @@
 /*
- * Logical ids. In x2APIC mode they follow from the APIC id, sixteen to a group (SDM 3A, 11.12.10.2).
- * In xAPIC mode they are chosen here: eight in the flat model, sixty in that of clusters (11.6.2.2),
- * of which four make a group.
+ * Logical ids. In x2APIC mode they follow from the APIC id, sixteen to a group (SDM
+ * 3A, 11.12.10.2). In xAPIC mode they are chosen here: eight in the flat model, sixty in that of
+ * clusters (11.6.2.2), of which four make a group.
  */
 #include "storm.h"
 
@@ -61,6 +61,6 @@ void logical_set_id(const struct storm_cpu *c)
 	if (apic_x2apic || !logical_possible())
 		return;
 	apic_write(APIC_DFR, logical_is_flat() ? DFR_FLAT : DFR_CLUSTER);
-	apic_write(APIC_LDR, logical_destination(logical_group(c),
-						 1u << c->index % logical_members()) << 24);
+	apic_write(APIC_LDR,
+		   logical_destination(logical_group(c), 1u << c->index % logical_members()) << 24);
 }

@@ -19,14 +19,16 @@
 #define LEAF_TSC	 0x15
 #define FREQUENCY_UNSURE 1000000000ull
 
-struct storm_options storm_options = { .microseconds = 1000000, .seed = 1, .timeout_ms = TIMEOUT_DEFAULT };
+struct storm_options storm_options = { .microseconds = 1000000,
+				       .seed = 1,
+				       .timeout_ms = TIMEOUT_DEFAULT };
 struct storm_phase storm_phase = { .over = 1 };
 struct storm_cpu *storm_cpus;
 uint64_t storm_hz, storm_timeout;
 
 const struct storm_part_ops *const storm_parts[PART_COUNT] = {
-	[PART_IPI] = &part_ipi,		[PART_NMI] = &part_nmi,	  [PART_TLB] = &part_tlb,
-	[PART_TIMER] = &part_timer,	[PART_HALT] = &part_halt, [PART_RESTART] = &part_restart,
+	[PART_IPI] = &part_ipi,	      [PART_NMI] = &part_nmi,	[PART_TLB] = &part_tlb,
+	[PART_TIMER] = &part_timer,   [PART_HALT] = &part_halt, [PART_RESTART] = &part_restart,
 	[PART_IOAPIC] = &part_ioapic,
 };
 
@@ -173,15 +175,16 @@ static struct storm_count main_sum(unsigned int part)
 	return sum;
 }
 
-static bool main_all_parked(void)
+/* The first that is still at it; NOBODY if there is none. */
+static int main_not_parked(void)
 {
 	unsigned int i;
 
 	for (i = 1; i < smp_count; i++)
 		if (storm_cpus[i].done != storm_phase.number ||
 		    storm_cpus[i].halting != HALT_PARKED)
-			return false;
-	return true;
+			return (int)i;
+	return NOBODY;
 }
 
 /* Who halts for somebody is woken; the last of the answers come in. */
@@ -189,7 +192,7 @@ static void main_finish_phase(struct storm_cpu *c)
 {
 	uint64_t start = rdtsc();
 
-	while (!main_all_parked() || slot_any() || !ipi_all_lowest_idle()) {
+	while (main_not_parked() != NOBODY || slot_any() || !ipi_all_lowest_idle()) {
 		part_halt.step(c, true);
 		c->beat = rdtsc();
 		error_check(c);
@@ -198,8 +201,9 @@ static void main_finish_phase(struct storm_cpu *c)
 							    .part = NOBODY,
 							    .vector = NOBODY,
 							    .from = NOBODY,
-							    .to = NOBODY,
-							    .since = start });
+							    .to = main_not_parked(),
+							    .since = start,
+							    .a = slot_any() });
 		cpu_pause();
 	}
 }
@@ -271,7 +275,8 @@ static void main_greet(void)
 	main_finish_phase(c);
 	if (main_sum(PART_IPI).arrived < smp_count)
 		main_complain("not greeted", "one of the vCPUs");
-	iprintf("storm: %u vCPUs greeted in %s mode\n", smp_count, apic_x2apic ? "x2apic" : "xapic");
+	iprintf("storm: %u vCPUs greeted in %s mode\n", smp_count,
+		apic_x2apic ? "x2apic" : "xapic");
 }
 
 static void main_start(bool x2apic)
@@ -319,8 +324,7 @@ int main(int argc, char **argv)
 		storm_options.seed);
 	main_start(!xapic);
 	if (xapic)
-		main_run_mode(x2apic ? storm_options.microseconds / 2 :
-				       storm_options.microseconds);
+		main_run_mode(x2apic ? storm_options.microseconds / 2 : storm_options.microseconds);
 	if (xapic && x2apic) {
 		worker_switch(&storm_cpus[0]);
 		main_greet();

@@ -15,8 +15,7 @@ extern const char halt_for_nmi_begin[], halt_for_nmi_end[];
 void halt_handle_nmi(struct storm_cpu *c, struct trap_frame *frame)
 {
 	c->wake = 1;
-	if (frame->rip >= (uintptr_t)halt_for_nmi_begin &&
-	    frame->rip < (uintptr_t)halt_for_nmi_end)
+	if (frame->rip >= (uintptr_t)halt_for_nmi_begin && frame->rip < (uintptr_t)halt_for_nmi_end)
 		frame->rip = (uintptr_t)halt_for_nmi_end;
 }
 

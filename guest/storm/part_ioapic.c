@@ -1,7 +1,7 @@
 /*
  * The I/O APIC and its device memory. The first processor routes two pins to one after another: the
- * 8254's, an edge a millisecond, and the UART's as a level, which stays until its cause is read. All
- * the others read device memory meanwhile.
+ * 8254's, an edge a millisecond, and the UART's as a level, which stays until its cause is read.
+ * All the others read device memory meanwhile.
  */
 #include "acpi.h"
 #include "storm.h"

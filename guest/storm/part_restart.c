@@ -97,8 +97,9 @@ static void restart_step(struct storm_cpu *c, bool stop)
 	struct storm_restart *r = &c->restart;
 
 	if (r->state != RESTART_NOT && rdtsc() - r->since > storm_timeout)
-		restart_error(r, r->state == RESTART_WAITING ? "does not start" :
-							       "does not come to an end",
+		restart_error(r,
+			      r->state == RESTART_WAITING ? "does not start"
+							  : "does not come to an end",
 			      r->checked, r->target->refs);
 	switch (r->state) {
 	case RESTART_NOT:

@@ -1,7 +1,7 @@
 /*
  * The local APIC's timer in its three modes. One-shot and TSC deadline: one interrupt each, not
- * before its time. Periodic: the n-th interrupt not before n periods have passed; fewer may come, as
- * those that fall due together are one.
+ * before its time. Periodic: the n-th interrupt not before n periods have passed; fewer may come,
+ * as those that fall due together are one.
  */
 #include "storm.h"
 

@@ -86,12 +86,12 @@ struct storm_cpu {
 	volatile uint32_t gate;		    /* others may send to it */
 	volatile uint32_t sending;	    /* it may have looked at a gate, and not yet sent */
 	volatile uint32_t refs;		    /* who relies on it beyond that */
-	volatile uint32_t retire;	    /* it shall end what it does, for it is to be restarted */
-	volatile uint32_t retired;	    /* it has */
-	volatile uint32_t done;		    /* the phase that it has finished */
-	volatile uint32_t switched;	    /* to x2APIC mode, and waits with interrupts off */
-	volatile uint32_t halting, wake;    /* enum storm_halt; told to go on */
-	volatile uint64_t beat;		    /* TSC when its loop came round */
+	volatile uint32_t retire;	 /* it shall end what it does, for it is to be restarted */
+	volatile uint32_t retired;	 /* it has */
+	volatile uint32_t done;		 /* the phase that it has finished */
+	volatile uint32_t switched;	 /* to x2APIC mode, and waits with interrupts off */
+	volatile uint32_t halting, wake; /* enum storm_halt; told to go on */
+	volatile uint64_t beat;		 /* TSC when its loop came round */
 	/* Its own. */
 	uint32_t expected_starts;
 	uint64_t random;
@@ -204,8 +204,8 @@ void halt_handle_nmi(struct storm_cpu *c, struct trap_frame *frame);
 void ioapic_init(void);
 
 /* --- worker.c --- */
-void worker_enter(struct smp_cpu *smp); /* where processors come to when they start */
-void worker_run(struct storm_cpu *c);	/* one phase */
+void worker_enter(struct smp_cpu *smp);	 /* where processors come to when they start */
+void worker_run(struct storm_cpu *c);	 /* one phase */
 void worker_switch(struct storm_cpu *c); /* the first processor: all go to x2APIC mode */
 void worker_kick(struct storm_cpu *target);
 void worker_kick_all(void);

@@ -42,14 +42,15 @@ static void worker_watch_beat(const struct storm_cpu *target)
 
 	if (!target->gate || target->halting == HALT_PARKED || rdtsc() < beat + storm_timeout)
 		return;
-	error_record(&(struct storm_error){ .what = "stands still: what it halts for, and the phase",
-					    .part = NOBODY,
-					    .vector = NOBODY,
-					    .from = NOBODY,
-					    .to = (int)target->index,
-					    .since = beat,
-					    .a = target->halting,
-					    .b = storm_phase.number });
+	error_record(
+		&(struct storm_error){ .what = "stands still: what it halts for, and the phase",
+				       .part = NOBODY,
+				       .vector = NOBODY,
+				       .from = NOBODY,
+				       .to = (int)target->index,
+				       .since = beat,
+				       .a = target->halting,
+				       .b = storm_phase.number });
 }
 
 /* Looks after one more each time. */

@@ -37,7 +37,8 @@ def soak(tmp_path):
         run.chmod(0o755)
         done = subprocess.run(
             [os.path.join(SCRIPTS, "soak"), "--run", run, "--out", tmp_path / "out", "--torture",
-             tmp_path / "torture.elf", "--drift", tmp_path / "drift.elf", *options], stdin=subprocess.DEVNULL, capture_output=True,
+             tmp_path / "torture.elf", "--drift", tmp_path / "drift.elf", "--storm",
+             tmp_path / "storm.elf", *options], stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False)
         return done, sorted(os.listdir(tmp_path / "out"))
 
@@ -95,3 +96,15 @@ def test_clocks_are_compared(soak, tmp_path, ppm, told, status):
     assert f"1 boots with 4 processors, 0 failed, clocks {told};" in done.stdout
     words = (tmp_path / "words").read_text().split("\n")
     assert "--until=^neap: vm drift: .*, status 1," in words and "--timeout=307" in words
+
+
+@pytest.mark.parametrize("status, told, whole", [(1, "passed", 0), (3, "failed", 1), (0, "failed", 1)])
+def test_storm_runs_in_both_emulators(soak, tmp_path, status, told, whole):
+    """Its status is that of a guest's debug-exit port: 1 is good."""
+    (tmp_path / "storm.elf").write_bytes(b"")
+    done, _ = soak("--boots", "1", "--storm-seconds", "60", case=f"[ $n -gt 1 ] && exit {status}")
+    assert done.returncode == whole
+    assert f"0 failed, storm in qemu {told}, storm in bochs {told};" in done.stdout
+    words = (tmp_path / "words").read_text().split("\n")
+    assert words.count("--target=qemu") == 2 and words.count("--target=bochs") == 1
+    assert words.count("--no-kvm") == 2

@@ -30,7 +30,8 @@ def medians(rows):
 @pytest.mark.target("bochs")
 def test_exit_paths(run_guests):
     rows = rows_of(run_guests(vm("bench", "exitbench.elf")))
-    assert rows.pop("vmmcall-unknown") == "skipped"
+    for name in ("vmmcall-unknown", "ipi-running", "ipi-halted"):
+        assert rows.pop(name) == "skipped"
     median = medians(rows)
     assert set(median) == set(rows), "rows were skipped"
     assert len(median) >= 28
@@ -49,9 +50,19 @@ def test_exit_paths(run_guests):
 def test_exit_paths_on_svm(run_guests, machine, most, lacking):
     rows = rows_of(run_guests(vm("bench", "exitbench.elf"), **machine))
     median = medians(rows)
-    assert set(rows) - set(median) == {"vmcall-unknown"} | lacking
+    assert set(rows) - set(median) == {"vmcall-unknown", "ipi-running", "ipi-halted"} | lacking
     for name in ("cpuid", "vmmcall-unknown", "rdmsr-TSC_ADJUST", "wbinvd", "out-unclaimed"):
         assert 20 < median[name] <= most, name
+
+
+@pytest.mark.parametrize("cpu", ["corei7_skylake_x", "zambezi"])
+@pytest.mark.target("bochs")
+def test_ipi_to_another_vcpu(run_guests, cpu):
+    """Each vCPU has a processor. The TSC of both advances by a quantum of 16 instructions."""
+    rows = rows_of(run_guests(vm("bench", "exitbench.elf", cpus=2, cmdline="ipi-"), cpu=cpu, smp=2))
+    assert set(rows) == {"empty-pair", "ipi-running", "ipi-halted"}
+    for name in ("ipi-running", "ipi-halted"):
+        assert 100 < int(rows[name].split()[1]) < 6485, name
 
 
 @pytest.mark.target("bochs")

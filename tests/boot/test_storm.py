@@ -49,10 +49,10 @@ def check(run, cpus, parts):
 
 @pytest.mark.slow(30)
 @pytest.mark.parametrize("cpus, smp, words", [
-    (4, 1, "seconds=0.4 seed=1"),
-    (4, 2, "seconds=0.6 seed=2"),
-    (4, 4, "seconds=0.6 seed=3 cluster"),
-    (32, 4, "seconds=0.4 seed=4"),
+    (4, 1, "seconds=0.3 seed=1"),
+    (4, 2, "seconds=0.2 seed=2"),
+    (4, 4, "seconds=0.2 seed=3 cluster"),
+    (32, 4, "seconds=0.2 seed=4"),
 ])
 def test_storm(storm, cpus, smp, words):
     check(storm(cpus, words, smp=smp), cpus, PARTS)
@@ -61,7 +61,7 @@ def test_storm(storm, cpus, smp, words):
 @pytest.mark.slow(30)
 def test_two_storms(storm):
     """Side by side, on the same processors; each in its own time."""
-    run = storm(4, "seconds=0.3 seed=5", "seconds=0.3 seed=6", smp=2)
+    run = storm(4, "seconds=0.2 seed=5", "seconds=0.2 seed=6", smp=2)
     run.expect_status(PASSED)
     for number in range(2):
         assert run.end_of(f"storm{number}")[1] == PASSED
@@ -72,10 +72,21 @@ def test_two_storms(storm):
 @pytest.mark.parametrize("part, fault, says", [
     ("ipi", "lose", r"ERROR: ipi: lost: it was not answered, vector 0x[0-9a-f]+, from cpu \d+"),
     ("ipi", "spurious", r"ERROR: ipi: spurious: nobody has sent it, vector 0x41, to cpu \d+"),
-    ("tlb", "stale", r"ERROR: tlb: stale.*, to cpu 1,"),
 ])
 def test_fault_is_seen(storm, part, fault, says):
     """The test of the test: something is broken on purpose, and it says what."""
+    check_fault(storm, part, fault, says)
+
+
+@pytest.mark.slow(10)
+@pytest.mark.target("bochs")
+def test_stale_entry_is_seen(storm):
+    """QEMU has no TLB entry left behind an exit, and so cannot show it."""
+    check_fault(storm, "tlb", "stale", r"ERROR: tlb: stale.*, to cpu 1 ")
+
+
+def check_fault(storm, part, fault, says):
+    """Storm ends with what it has found, and a look at the target."""
     run = storm(4, f"seconds=4 mode=x2apic timeout=300 only={part} fault={fault}", smp=2)
     run.expect_status(FAILED)
     run.find(says)

@@ -309,6 +309,7 @@ static void load(struct vcpu *v)
 	if (x->host != this_cpu())
 		move_here(v);
 	vmx_posted_load(v);
+	vmx_load_nmi(v);
 	guest_live_isolate();
 	guest_live_load(&x->live, v->xcr0);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
@@ -327,6 +328,7 @@ static void unload(struct vcpu *v)
 	unsigned i = 0;
 
 	vmx_posted_unload(v);
+	vmx_correct_nmi(v);
 	guest_live_save(&x->live);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
 		if (switched_by_us(*m))

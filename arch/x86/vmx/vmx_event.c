@@ -107,6 +107,7 @@ bool vmx_end_nmi_wait(struct vcpu *v, enum vmx_nmi_wait what)
 
 	if (x->nmi_wait != what)
 		return false;
+	x->no_nmi = false;
 	x->nmi_wait = NMI_WAITS_NOT;
 	update_windows(x);
 	return true;
@@ -210,11 +211,29 @@ bool vmx_irq_deliverable(struct vcpu *v)
 	return pending >= 0 && (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
 }
 
+void vmx_load_nmi(struct vcpu *v)
+{
+	u32 event = vmcs_read32(VMCS_ENTRY_INTR_INFO);
+	bool enters = (event & INTR_VALID) && (event >> INTR_TYPE_SHIFT & 7) == TYPE_NMI;
+
+	vmx_of(v)->no_nmi = !enters && !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCK_NMI);
+}
+
+void vmx_correct_nmi(struct vcpu *v)
+{
+	u32 shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (vmx_of(v)->no_nmi && (shadow & BLOCK_NMI))
+		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~(u32)BLOCK_NMI);
+}
+
 bool vmx_deliver_nmi(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
-	u32 shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+	u32 shadow;
 
+	vmx_correct_nmi(v);
+	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	/* SDM vol. 3 27.3.1.5: no NMI may be injected in a shadow, nor while one is blocked. */
 	if ((shadow & (BLOCK_STI | BLOCK_MOV_SS | BLOCK_NMI)) ||
 	    (vmcs_read32(VMCS_ENTRY_INTR_INFO) & INTR_VALID) || vmx_trap_pending()) {

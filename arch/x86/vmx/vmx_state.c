@@ -101,6 +101,7 @@ void vmx_reset(struct vcpu *v)
 	x->vectoring = 0;
 	x->irq_window = false;
 	x->nmi_wait = NMI_WAITS_NOT;
+	x->no_nmi = true;
 	write_cr2(0);
 	write_dr6(DR6_RESET);
 	guest_live_reset(&x->live);

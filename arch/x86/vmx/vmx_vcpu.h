@@ -28,6 +28,7 @@ struct vmx_vcpu {
 	bool irq_window;
 	bool use_posted; /* the processor takes in what is posted while the guest runs */
 	enum vmx_nmi_wait nmi_wait;
+	bool no_nmi;   /* none was blocked when it was loaded, and none injected since */
 	u32 vectoring; /* IDT-vectoring information of the last exit if an event must be repeated */
 	u32 secondary; /* secondary controls in force */
 	u32 primary;
@@ -47,6 +48,14 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 
 /* CR0 bits the guest cannot change without an exit; the same for CR4, from its CPUID. */
 #define VMX_CR0_OWNED (CR0_PG | CR0_NE | CR0_CD | CR0_NW)
+
+/*
+ * Owner, loaded. Whether NMIs are blocked, as vmx_load_nmi() found it and injections have left it.
+ * Bochs's entries begin the blocking, but do not end what another vCPU's handler has left: the VMCS
+ * then says at the next exit that this vCPU is in a handler, until it executes an IRET.
+ */
+void vmx_load_nmi(struct vcpu *vcpu);
+void vmx_correct_nmi(struct vcpu *vcpu);
 
 /* Called at each exit, interrupts off, on the vCPU's stack. */
 enum run_next vmx_exit_handle(struct vcpu *vcpu);
