@@ -23,14 +23,8 @@ enum vm_end_kind { VM_END_POWER_OFF, VM_END_RESET, VM_END_DEBUG_EXIT, VM_END_KIL
 #define VM_STATUS_KILLED      2
 #define VM_STATUS_NOT_STARTED 4
 #define VM_STATUS_REBOOTS     8 /* it has reset itself more often than it may; 6: the boot */
-* /
 
-	enum vm_state {
-		VM_BUILDING,
-		VM_RUNNING,
-		VM_STOPPING,
-		VM_ENDED
-	};
+enum vm_state { VM_BUILDING, VM_RUNNING, VM_STOPPING, VM_ENDED };
 
 struct vm {
 	struct vm_config *config;
