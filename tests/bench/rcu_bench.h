@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROUNDS	    5
 #define LOOPS	    2000000u
@@ -57,10 +58,21 @@ static double bench_quiescent(void)
 	return (bench_now() - start) / LOOPS;
 }
 
+/* Each thread on a processor of its own, as far as there are enough. */
+static void bench_pin(unsigned i)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(i % (unsigned)sysconf(_SC_NPROCESSORS_ONLN), &set);
+	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
 static void *bench_reader(void *arg)
 {
 	unsigned sum = 0;
 
+	bench_pin((unsigned)(unsigned long)arg);
 	peer_thread((unsigned)(unsigned long)arg);
 	__atomic_fetch_add(&bench_ready, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&bench_over, __ATOMIC_RELAXED)) {
@@ -129,6 +141,7 @@ static double bench_with_readers(unsigned n)
 
 int main(void)
 {
+	bench_pin(0);
 	peer_init();
 	peer_thread(0);
 	peer_publish(&bench_values[0]);

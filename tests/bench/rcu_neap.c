@@ -19,12 +19,6 @@ void apic_send_ipi(u32 apic_id, u8 vector)
 	(void)vector;
 }
 
-/* Neap's, where no other thread is ready: it returns at once. */
-int sched_yield(void)
-{
-	return 0;
-}
-
 static void peer_init(void)
 {
 	for (u32 i = 0; i < THREADS; i++) {

@@ -1,7 +1,7 @@
 # RCU beside its peer, in threads of the build machine. Included by the Makefile after tests/rules.mk.
 
 BENCH := $(BUILD)/bench
-BENCH_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -MMD -MP
+BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wshadow -MMD -MP
 BENCH_SOURCES := core/rcu.c core/rcu_defer.c core/patience.c tests/unit/shim/shim.c
 BENCH_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SOURCES) tests/bench/rcu_neap.c)
 
