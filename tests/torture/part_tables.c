@@ -42,6 +42,7 @@ static struct cache {
 
 static struct vm *vm;
 static u64 free_before;
+static u32 missing; /* the region that has no table; the writer's */
 static bool no_flush;
 
 void tables_flush(struct vm *v)
@@ -123,13 +124,14 @@ static void map(u32 region)
 
 static void renew(struct torture_worker *w)
 {
-	u32 region = torture_random(w, REGIONS);
+	u32 region = (missing + 1 + torture_random(w, REGIONS - 1)) % REGIONS;
 	int err = shootdown_and_free(vm, GPA(va_of(region)), 2);
 
 	TORTURE_CHECK(!err, "freeing the table at 0x%lx: error %d", va_of(region), -err);
 	w->count[COUNT_FREED]++;
-	/* The memory gets another use at once. */
-	map(region);
+	/* The memory is another region's table at once. */
+	map(missing);
+	missing = region;
 }
 
 static void work(struct torture_worker *w)
@@ -150,7 +152,8 @@ static void begin(void)
 	vm = torture_alloc(sizeof(*vm));
 	TORTURE_CHECK(!shootdown_init(&vm->shootdown) && !ptab_init(&vm->tdp, &format),
 		      "no memory for a VM");
-	for (u32 i = 0; i < REGIONS && !torture_failed(); i++)
+	missing = 0;
+	for (u32 i = 1; i < REGIONS && !torture_failed(); i++)
 		map(i);
 }
 
