@@ -9,9 +9,11 @@
 #include "core/cpu_set.h"
 #include "core/list.h"
 #include "core/rbtree.h"
+#include "core/rcu_cpu.h"
 #include "core/spinlock.h"
 
 struct thread;
+struct shootdown;
 
 struct timer_queue {
 	struct spinlock lock;  /* guards timers and running; taken by other CPUs to cancel */
@@ -45,6 +47,8 @@ struct cpu {
 	struct thread *previous; /* who ran before the switch under way */
 	struct runqueue runqueue;
 	struct timer_queue timers;
+	struct rcu_cpu rcu;
+	struct shootdown *shootdown; /* of the VM that may run here; hv/mmu/shootdown.h */
 	struct thread *idle;
 	struct thread *resident; /* whose state is in this CPU's registers; see sched_hold() */
 	void *loaded_vcpu;	 /* the same as hv knows it */

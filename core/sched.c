@@ -15,6 +15,7 @@
 #include "arch/x86/trap.h"
 #include "core/panic.h"
 #include "core/percpu.h"
+#include "core/rcu.h"
 #include "core/runqueue.h"
 #include "core/sched_place.h"
 #include "core/time.h"
@@ -286,6 +287,7 @@ static void go_on_with_next(bool others_first)
 	struct cpu *c = this_cpu();
 	struct thread *t = c->current;
 
+	rcu_quiescent();
 	trap_irq_window();
 	push(c);
 	spin_lock(&c->runqueue.lock);
@@ -328,6 +330,7 @@ void sched_block(u32 mask)
 	struct cpu *c = this_cpu();
 	struct thread *t = c->current;
 
+	rcu_quiescent();
 	spin_lock(&c->runqueue.lock);
 	/* Under the lock: sched_post() sets the bit before it takes the lock to look at the state.
 	 */
@@ -483,8 +486,11 @@ void sched_idle(void)
 		/* Who takes c out of the idle CPUs puts a thread here and kicks; or it came before
 		 * c was one. Interrupts are off until the HLT, which a kick then ends. */
 		sched_place_enter_idle(c->id);
-		if (!READ_ONCE(c->runqueue.length))
+		if (!READ_ONCE(c->runqueue.length)) {
+			rcu_idle_enter();
 			cpu_sti_hlt_cli();
+			rcu_idle_exit();
+		}
 		(void)sched_place_claim(c->id);
 	}
 }

@@ -6,6 +6,7 @@
 #include "core/linger.h"
 #include "core/log.h"
 #include "core/panic.h"
+#include "core/rcu.h"
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/timer.h"
@@ -209,6 +210,8 @@ static void print_last_memory(void)
 
 static void finish(void)
 {
+	rcu_log_stats();
+	shootdown_log_stats();
 	log_info("no virtual machine is left");
 	print_last_memory();
 	if (exit_status)

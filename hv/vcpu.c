@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/percpu.h"
+#include "core/rcu.h"
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
 #include "hv/placement.h"
@@ -126,7 +127,8 @@ static void evict(struct thread *t)
 	struct vcpu *v = container_of(t, struct vcpu, thread);
 
 	backend->unload(v);
-	this_cpu()->loaded_vcpu = NULL;
+	shootdown_unload(v->vm);
+	WRITE_ONCE(this_cpu()->loaded_vcpu, NULL);
 }
 
 static void thread_gone(struct thread *t);
@@ -193,8 +195,9 @@ static void ensure_loaded(struct vcpu *v)
 
 	if (likely(c->loaded_vcpu == v))
 		return;
-	c->loaded_vcpu = v;
+	WRITE_ONCE(c->loaded_vcpu, v);
 	sched_hold();
+	shootdown_load(v->vm);
 	backend->load(v);
 }
 
@@ -272,6 +275,7 @@ static bool handle_pending(struct vcpu *v)
 static void loop(struct vcpu *v)
 {
 	for (;;) {
+		rcu_quiescent();
 		while (READ_ONCE(v->thread.pending)) {
 			if (!handle_pending(v))
 				return;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "arch/x86/cross_call.h"
 #include "boot/boot_info.h"
 #include "core/atomic.h"
 #include "core/format.h"
@@ -125,6 +124,8 @@ static int build_memory(struct vm *vm)
 	if (!err)
 		err = check_memory(vm);
 	if (!err)
+		err = shootdown_init(&vm->shootdown);
+	if (!err)
 		err = ptab_init(&vm->tdp, backend->tdp_format());
 	if (!err)
 		err = vm_mem_init(&vm->mem, &vm->memmap, &vm->tdp, backend->tdp_ram_flags());
@@ -184,27 +185,21 @@ static int build(struct vm *vm)
 	return err;
 }
 
-static void flush_tdp(void *arg)
-{
-	backend->tdp_flush(arg);
-}
-
 void vm_destroy(struct vm *vm)
 {
 	struct vcpu *v;
 
 	board_fini(vm);
+	/* Whoever found a vCPU on a processor (exit_print_last()) is past it after this, too. Pages
+	 * that a processor may use still are lost, and it has been named. */
+	if (vm->tdp.root.v)
+		(void)!shootdown_and_free(vm, GPA(0), SHOOTDOWN_ROOT);
 	vm_for_each_vcpu (v, &vm->vcpus, i)
 		vcpu_destroy(v);
 	vcpu_table_fini(&vm->vcpus);
 	kstack_trim();
-	if (vm->tdp.root.v) {
-		/* Everywhere: wherever a vCPU has run, a root in the same frame would find again
-		 * what this one mapped (SDM vol. 3 29.4.3). */
-		cross_call(flush_tdp, vm);
-		backend->vm_fini(vm);
-		ptab_destroy(&vm->tdp);
-	}
+	backend->vm_fini(vm);
+	shootdown_fini(&vm->shootdown);
 	vm_mem_fini(&vm->mem);
 	if (vm->ones.v)
 		frame_free(vm->ones, 0);

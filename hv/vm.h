@@ -12,6 +12,7 @@
 #include "hv/guest_tsc.h"
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
+#include "hv/mmu/shootdown.h"
 #include "hv/start_state.h"
 #include "hv/vcpu_table.h"
 #include "hv/vm_mem.h"
@@ -39,6 +40,7 @@ struct vm {
 	struct vcpu_table vcpus;
 	u32 running_vcpus; /* atomic: threads not yet ended */
 	struct ptab tdp;
+	struct shootdown shootdown; /* of tdp */
 	struct guest_memmap memmap;
 	struct vm_mem mem;
 	hpa_t ones;		/* a frame of ones, mapped where option ROMs would be */

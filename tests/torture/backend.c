@@ -14,6 +14,7 @@
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
+#include "tables.h"
 #include "torture.h"
 
 #define TSC_FAULT      1234567ull /* ticks */
@@ -50,11 +51,6 @@ static int cpu_init(void)
 
 static void print(void)
 {
-}
-
-static void of_vm(struct vm *vm)
-{
-	(void)vm;
 }
 
 static void of_vcpu(struct vcpu *v)
@@ -188,7 +184,7 @@ static const struct backend_ops torture_backend = {
 	.tdp_format = npt_format,
 	.tdp_ram_flags = npt_ram_flags,
 	.tdp_rom_flags = npt_rom_flags,
-	.tdp_flush = of_vm,
+	.tdp_flush = tables_flush,
 	.vm_init = vm_init,
 	.vm_fini = vm_fini,
 	.vcpu_init = vcpu_init,

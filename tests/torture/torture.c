@@ -27,7 +27,7 @@ static const struct torture_part *const parts[] = {
 	&part_wakeup,  &part_threads, &part_slices,   &part_migrate,	&part_timer,
 	&part_lapic,   &part_lint,    &part_ioapic,   &part_pic,	&part_ipi,
 	&part_console, &part_log,     &part_apic_bus, &part_vcpu_table, &part_tsc,
-	&part_vms,
+	&part_vms,     &part_rcu,     &part_tables,
 };
 
 struct torture_worker *torture_workers;

@@ -9,6 +9,8 @@
  * Interrupts and GIF (APM vol. 2 15.17): the hypervisor runs with IF clear and GIF set. Around VMRUN GIF is clear and IF
  * set, so that an interrupt that waits, or comes while the guest runs, ends the guest's run and nothing else. It is taken
  * between the STGI and the CLI behind the exit, as an NMI that waits is: each exit lets in what waits, whatever it came for.
+ * That may be a kick that asks for a flush (svm_flush_cpu()): so what the last VMRUN was told once is taken back before, and
+ * what it is to find changed in the VMCB stays said.
  * (An emulator may not end a guest with IF clear for an interrupt, and be late there, too: exit_interrupt().)
  *
  * The stack holds svm and above it vcpu. Every RET after an exit returns from a CALL made after it, until svm_enter
@@ -50,6 +52,10 @@ svm_enter:
 	movq	%rax, VCPU_OFF_RAX(%rdi)
 	movq	SVM_OFF_HOST_VMCB(%rbx), %rax
 	vmload	%rax
+	/* No event, nothing flushed, and the processor holds all of the VMCB again. Before the STGI: see above. */
+	movq	$0, VMCB_OFF_EVENT(%rcx)
+	movl	$VMCB_TLB_KEEP, VMCB_OFF_TLB_CONTROL(%rcx)
+	movl	$VMCB_CLEAN_ALL, VMCB_OFF_CLEAN(%rcx)
 	stgi
 	cli
 	call	svm_exit_handle

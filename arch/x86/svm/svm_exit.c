@@ -444,10 +444,6 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	r->rip = v->rip;
 	r->reason = reason;
 	v->exits[reason]++;
-	/* What this VMRUN was told once; and the processor holds all of the VMCB again. */
-	vmcb->event = 0;
-	vmcb->tlb_control = TLB_KEEP;
-	vmcb->clean = CLEAN_ALL;
 	if (unlikely((u8)((u8)vmcb->vintr ^ x->tpr) | (vmcb->misc1 & MISC1_VINTR) |
 		     (vmcb->exit_int_info & EVENT_VALID) | !handler))
 		return handle_with_care(v, reason);

@@ -28,6 +28,18 @@ void svm_asid_check(struct vcpu *v)
 	}
 }
 
+void svm_flush_cpu(void)
+{
+	struct vcpu *loaded = this_cpu()->loaded_vcpu;
+
+	svm_asid_forget();
+	/* It may be entered again without svm_asid_check(): the kick comes between an exit and the
+	 * entry that follows. Nothing erases this before that VMRUN has seen it: svm_entry.S takes
+	 * back what the last one was told before it lets the kick in. */
+	if (loaded)
+		renew_asid(loaded);
+}
+
 void svm_flush_guest(struct vcpu *v)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;

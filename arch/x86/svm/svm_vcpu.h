@@ -40,7 +40,11 @@ static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 _Static_assert(offsetof(struct svm_vcpu, vmcb) == SVM_OFF_VMCB, "entry assembly");
 _Static_assert(offsetof(struct svm_vcpu, vmcb_pa) == SVM_OFF_VMCB_PA, "entry assembly");
 _Static_assert(offsetof(struct svm_vcpu, host_vmcb) == SVM_OFF_HOST_VMCB, "entry assembly");
+_Static_assert(offsetof(struct vmcb, tlb_control) == VMCB_OFF_TLB_CONTROL, "entry assembly");
+_Static_assert(offsetof(struct vmcb, event) == VMCB_OFF_EVENT, "entry assembly");
+_Static_assert(offsetof(struct vmcb, clean) == VMCB_OFF_CLEAN, "entry assembly");
 _Static_assert(offsetof(struct vmcb, save.rax) == VMCB_OFF_RAX, "entry assembly");
+_Static_assert(VMCB_TLB_KEEP == TLB_KEEP && VMCB_CLEAN_ALL == CLEAN_ALL, "entry assembly");
 
 /* --- svm_entry.S --- */
 /* Runs the guest until something needs the loop. State loaded, interrupts off. */
