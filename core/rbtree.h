@@ -1,0 +1,48 @@
+/*
+ * Intrusive red-black trees: insertion and removal touch O(log n) nodes. The owner of the tree
+ * provides the locking and the order; nodes that compare equal keep the order of their insertion.
+ */
+#ifndef NEAP_CORE_RBTREE_H
+#define NEAP_CORE_RBTREE_H
+
+#include "core/types.h"
+
+struct rb_node {
+	struct rb_node *parent, *left, *right;
+	bool red;
+};
+
+/*
+ * update: NULL, or computes what a node keeps about its subtree from the node itself and its two
+ * children (either may be NULL); it is called for every node whose subtree has changed, children
+ * first. A tree of zeros is empty, and has none.
+ */
+struct rb_tree {
+	struct rb_node *root;
+	void (*update)(struct rb_node *node);
+};
+
+/* Puts a node that is in no tree into this one. before(a, b): a has to stand in front of b. */
+void rb_insert(struct rb_tree *tree, struct rb_node *node,
+	       bool (*before)(const struct rb_node *a, const struct rb_node *b));
+
+/* Takes a node out of the tree it is in. */
+void rb_remove(struct rb_tree *tree, struct rb_node *node);
+
+/* What the node keeps about itself has changed, not its place: `update` for it and all above. */
+void rb_updated(struct rb_tree *tree, struct rb_node *node);
+
+/* In order; NULL at the end, or in an empty tree. */
+struct rb_node *rb_first(const struct rb_tree *tree);
+struct rb_node *rb_last(const struct rb_tree *tree);
+struct rb_node *rb_next(const struct rb_node *node);
+struct rb_node *rb_prev(const struct rb_node *node);
+
+static inline bool rb_is_empty(const struct rb_tree *tree)
+{
+	return !tree->root;
+}
+
+#define rb_entry(p, type, member) container_of(p, type, member)
+
+#endif
