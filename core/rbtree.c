@@ -190,6 +190,18 @@ void rb_remove(struct rb_tree *t, struct rb_node *n)
 	*n = (struct rb_node){ 0 };
 }
 
+void rb_replace(struct rb_tree *t, struct rb_node *from, struct rb_node *to)
+{
+	*to = *from;
+	replace(t, from, to);
+	if (to->left)
+		to->left->parent = to;
+	if (to->right)
+		to->right->parent = to;
+	rb_updated(t, to);
+	*from = (struct rb_node){ 0 };
+}
+
 struct rb_node *rb_first(const struct rb_tree *t)
 {
 	struct rb_node *n = t->root;

@@ -29,6 +29,9 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node,
 /* Takes a node out of the tree it is in. */
 void rb_remove(struct rb_tree *tree, struct rb_node *node);
 
+/* `to`, which is in no tree, takes the place of `from`; the order must not change by that. */
+void rb_replace(struct rb_tree *tree, struct rb_node *from, struct rb_node *to);
+
 /* What the node keeps about itself has changed, not its place: `update` for it and all above. */
 void rb_updated(struct rb_tree *tree, struct rb_node *node);
 

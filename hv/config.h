@@ -30,6 +30,7 @@ struct vm_config {
 	/* Devices; all of the board's timers and interrupt controllers are always there. */
 	bool uart;	 /* 16550 at 0x3f8, default on */
 	bool debug_exit; /* isa-debug-exit at 0xf4, default on */
+	bool test_hypercalls; /* hv/slot_call.h, default off */
 	unsigned line;	 /* of the [vm] header in the manifest, for messages */
 };
 

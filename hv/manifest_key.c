@@ -150,6 +150,11 @@ static const char *set_debug_exit(struct vm_config *vm, struct span value, struc
 	return set_switch(&vm->debug_exit, value, bad);
 }
 
+static const char *set_test_hypercalls(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_switch(&vm->test_hypercalls, value, bad);
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -162,6 +167,7 @@ static const struct {
 	[KEY_MODULE] = { "module", set_module },
 	[KEY_UART] = { "uart", set_uart },
 	[KEY_DEBUG_EXIT] = { "debug_exit", set_debug_exit },
+	[KEY_TEST_HYPERCALLS] = { "test_hypercalls", set_test_hypercalls },
 };
 
 enum manifest_key manifest_find_key(struct span name)
