@@ -179,12 +179,12 @@ static void test_keys_bad(void **state)
 	(void)state;
 	expect_error(VM_A "foo = 1\n",
 		     "manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
-		     "initrd, cmdline, module, uart, debug_exit",
+		     "initrd, cmdline, module, uart, debug_exit, test_hypercalls",
 		     0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit",
+		"initrd, cmdline, module, uart, debug_exit, test_hypercalls",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -382,6 +382,7 @@ static void test_switches(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		refuse("uart", bad[i], "on or off");
 		refuse("debug_exit", bad[i], "on or off");
+		refuse("test_hypercalls", bad[i], "on or off");
 	}
 }
 
