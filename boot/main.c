@@ -24,6 +24,7 @@
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/panic_test.h"
+#include "core/rcu.h"
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/timer.h"
@@ -32,6 +33,7 @@
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/manager.h"
+#include "hv/mmu/shootdown.h"
 #include "hv/placement.h"
 #include "mm/host_map.h"
 #include "mm/phys.h"
@@ -54,8 +56,16 @@ static void timer_irq(void *arg)
 	timer_run_expired();
 }
 
-/* A kick has done its work by having interrupted. */
+/* A kick has done much of its work by having interrupted; and nobody holds anything of RCU's here.
+ */
 static void kick_irq(void *arg)
+{
+	(void)arg;
+	shootdown_take_kick();
+	rcu_quiescent();
+}
+
+static void error_irq(void *arg)
 {
 	(void)arg;
 }
@@ -69,7 +79,7 @@ static void init_interrupts(void)
 	apic_init_cpu();
 	if (trap_set_irq_handler(VEC_TIMER, timer_irq, NULL) ||
 	    trap_set_irq_handler(VEC_KICK, kick_irq, NULL) ||
-	    trap_set_irq_handler(VEC_ERROR, kick_irq, NULL))
+	    trap_set_irq_handler(VEC_ERROR, error_irq, NULL))
 		panic("boot: interrupt vectors are taken");
 }
 
@@ -150,11 +160,14 @@ static void hv_main(void)
 	init_interrupts();
 	init_time();
 	sched_init_cpu();
+	rcu_init_cpu();
+	rcu_set_stall_reporter(exit_print_last);
 	panic_set_exit_reporter(exit_print_trace);
 	boot_report_time();
 	select_backend();
 	cpu_ready();
 	start_cpus();
+	(void)rcu_self_test();
 	placement_init(boot_info.cmdline);
 	backend->print();
 	boot_report_ready();

@@ -7,11 +7,13 @@
 
 #include "arch/x86/desc.h"
 #include "core/list.h"
+#include "core/rcu_cpu.h"
 #include "core/spinlock.h"
 
 #define CPU_MAX 512
 
 struct thread;
+struct shootdown;
 
 struct timer_queue {
 	struct spinlock lock;  /* guards timers and running; taken by other CPUs to cancel */
@@ -34,6 +36,8 @@ struct cpu {
 	struct thread *previous; /* who ran before the switch under way */
 	struct runqueue runqueue;
 	struct timer_queue timers;
+	struct rcu_cpu rcu;
+	struct shootdown *shootdown; /* of the VM that may run here; hv/mmu/shootdown.h */
 	struct thread *idle;
 	void *loaded_vcpu; /* whose state is in this CPU's registers; hv's */
 	void *backend;	   /* vmx's or svm's own */

@@ -6,6 +6,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
 #include "core/panic.h"
+#include "core/rcu.h"
 #include "core/time.h"
 #include "core/timer.h"
 #include "mm/host_map.h"
@@ -98,6 +99,7 @@ void sched_yield(void)
 {
 	struct cpu *c = this_cpu();
 
+	rcu_quiescent();
 	trap_irq_window();
 	spin_lock(&c->runqueue.lock);
 	if (c->current != c->idle)
@@ -110,6 +112,7 @@ void sched_block(u32 mask)
 	struct cpu *c = this_cpu();
 	struct thread *t = c->current;
 
+	rcu_quiescent();
 	spin_lock(&c->runqueue.lock);
 	/* Under the lock: sched_post() sets the bit before it takes the lock to look at the state.
 	 */
@@ -229,7 +232,10 @@ void sched_idle(void)
 		}
 		spin_unlock(&c->runqueue.lock);
 		/* A kick that comes from here on ends the HLT: interrupts are off until it. */
-		if (!READ_ONCE(c->runqueue.length))
+		if (!READ_ONCE(c->runqueue.length)) {
+			rcu_idle_enter();
 			cpu_sti_hlt_cli();
+			rcu_idle_exit();
+		}
 	}
 }

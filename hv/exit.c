@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "arch/x86/cpu.h"
+#include "core/atomic.h"
 #include "core/format.h"
 #include "core/log.h"
 #include "core/percpu.h"
@@ -167,4 +168,19 @@ void exit_print_trace(void)
 	}
 	log_error("  vm %s, vCPU %u", v->vm->config->name, v->index);
 	print_trace(v, LOG_ERROR);
+}
+
+void exit_print_last(const struct cpu *c)
+{
+	/* It is freed after a grace period only (vm_destroy()). */
+	const struct vcpu *v = READ_ONCE(c->loaded_vcpu);
+	const struct exit_record *r;
+
+	if (!v) {
+		log_warn("  no vCPU is loaded on CPU %u", c->id);
+		return;
+	}
+	r = &v->trace[(READ_ONCE(v->trace_pos) - 1) & (VCPU_TRACE - 1)];
+	log_warn("  CPU %u: vm %s, vCPU %u, last VM-exit: %s at rip 0x%lx", c->id,
+		 v->vm->config->name, v->index, backend->exit_name(r->reason), r->rip);
 }

@@ -6,6 +6,7 @@
 #include "core/linger.h"
 #include "core/log.h"
 #include "core/panic.h"
+#include "core/rcu.h"
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/timer.h"
@@ -151,6 +152,8 @@ static void linger_on(void)
 
 static void finish(void)
 {
+	rcu_log_stats();
+	shootdown_log_stats();
 	log_info("no virtual machine is left");
 	if (exit_status)
 		linger_on();

@@ -9,9 +9,8 @@
 #ifndef NEAP_HV_SLOTS_H
 #define NEAP_HV_SLOTS_H
 
-#include "core/atomic.h"
+#include "core/rcu.h"
 #include "hv/slot_set.h"
-#include "hv/slots_rcu.h"
 
 struct slots;
 

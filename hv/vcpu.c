@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/percpu.h"
+#include "core/rcu.h"
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
 #include "hv/placement.h"
@@ -152,6 +153,13 @@ void vcpu_halt(struct vcpu *v)
 		v->activity = VCPU_HALTED;
 }
 
+static void take_out(struct vcpu *v)
+{
+	backend->unload(v);
+	shootdown_unload(v->vm);
+	WRITE_ONCE(this_cpu()->loaded_vcpu, NULL);
+}
+
 /* Makes this vCPU's state the one in the processor's registers. */
 static void ensure_loaded(struct vcpu *v)
 {
@@ -160,8 +168,9 @@ static void ensure_loaded(struct vcpu *v)
 	if (likely(c->loaded_vcpu == v))
 		return;
 	if (c->loaded_vcpu)
-		backend->unload(c->loaded_vcpu);
+		take_out(c->loaded_vcpu);
 	c->loaded_vcpu = v;
+	shootdown_load(v->vm);
 	backend->load(v);
 }
 
@@ -232,6 +241,7 @@ static bool handle_pending(struct vcpu *v)
 static void loop(struct vcpu *v)
 {
 	for (;;) {
+		rcu_quiescent();
 		while (READ_ONCE(v->thread.pending)) {
 			if (!handle_pending(v))
 				return;
@@ -253,10 +263,8 @@ static void thread_main(void *arg)
 	power_up(v, v->index == 0 ? &vm->start : NULL);
 	loop(v);
 	/* The state dies with the thread: nothing may unload it later into freed memory. */
-	if (this_cpu()->loaded_vcpu == v) {
-		backend->unload(v);
-		this_cpu()->loaded_vcpu = NULL;
-	}
+	if (this_cpu()->loaded_vcpu == v)
+		take_out(v);
 	backend->retire(v);
 	vm_vcpu_ended(vm);
 }

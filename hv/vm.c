@@ -87,6 +87,8 @@ static int build_memory(struct vm *vm)
 	if (!err)
 		err = check_memory(vm);
 	if (!err)
+		err = shootdown_init(&vm->shootdown);
+	if (!err)
 		err = ptab_init(&vm->tdp, backend->tdp_format());
 	if (!err)
 		err = vm_slots_init(vm);
@@ -140,14 +142,15 @@ void vm_destroy(struct vm *vm)
 
 	slot_call_drain(vm);
 	board_fini(vm);
+	/* Whoever found a vCPU on a processor (exit_print_last()) is past it after this, too. Pages
+	 * that a processor may use still are lost, and it has been named. */
+	if (vm->tdp.root.v)
+		(void)!shootdown_and_free(vm, GPA(0), SHOOTDOWN_ROOT);
 	vm_for_each_vcpu (v, &vm->vcpus, i)
 		vcpu_destroy(v);
 	vcpu_table_fini(&vm->vcpus);
-	if (vm->tdp.root.v) {
-		backend->tdp_flush(vm);
-		backend->vm_fini(vm);
-		ptab_destroy(&vm->tdp);
-	}
+	backend->vm_fini(vm);
+	shootdown_fini(&vm->shootdown);
 	vm_slots_fini(vm);
 	heap_free(vm);
 }

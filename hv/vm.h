@@ -10,6 +10,7 @@
 #include "hv/dev/board.h"
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
+#include "hv/mmu/shootdown.h"
 #include "hv/slot_call.h"
 #include "hv/slots.h"
 #include "hv/start_state.h"
@@ -36,6 +37,7 @@ struct vm {
 	struct vcpu_table vcpus;
 	u32 running_vcpus; /* atomic: threads not yet ended */
 	struct ptab tdp;
+	struct shootdown shootdown; /* of tdp */
 	struct guest_memmap memmap;
 	struct slots slots;
 	struct slot_call slot_call;

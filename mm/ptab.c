@@ -209,20 +209,70 @@ bool ptab_translate(const struct ptab *pt, u64 va, hpa_t *pa)
 	return true;
 }
 
-static void destroy_level(const struct ptab_fmt *f, hpa_t table_pa, unsigned level)
+/* The entry of this level that a walk for va comes to; NULL: it ends before. */
+static u64 *walk_to(const struct ptab *pt, u64 va, unsigned level)
 {
-	u64 *table = phys_to_virt(table_pa);
+	const struct ptab_fmt *f = pt->fmt;
+	u64 *table = phys_to_virt(pt->root);
 
-	for (unsigned i = 0; level > 1 && i < PTAB_ENTRIES; i++) {
-		if (is_present(f, table[i]) && !is_leaf(f, table[i], level))
-			destroy_level(f, HPA(table[i] & f->addr_mask), level - 1);
+	for (unsigned l = f->levels; l > level; l--) {
+		u64 e = load_acquire(&table[index_of(va, l)]);
+
+		if (!is_present(f, e) || is_leaf(f, e, l))
+			return NULL;
+		table = table_of(f, e);
 	}
-	frame_free(table_pa, 0);
+	return &table[index_of(va, level)];
+}
+
+struct ptab_table ptab_unlink(struct ptab *pt, u64 va, unsigned level)
+{
+	const struct ptab_fmt *f = pt->fmt;
+	u64 *entry, e;
+
+	if (level < 2 || level > f->levels)
+		return (struct ptab_table){ HPA(0), 0 };
+	entry = walk_to(pt, va, level);
+	e = entry ? load_acquire(entry) : 0;
+	while (is_present(f, e) && !is_leaf(f, e, level)) {
+		if (atomic_cmpxchg(entry, &e, 0))
+			return (struct ptab_table){ HPA(e & f->addr_mask), level - 1 };
+	}
+	return (struct ptab_table){ HPA(0), 0 };
+}
+
+struct ptab_table ptab_unlink_root(struct ptab *pt)
+{
+	struct ptab_table t = { pt->root, pt->fmt ? pt->fmt->levels : 0 };
+
+	pt->root = HPA(0);
+	return t;
+}
+
+static void poison(u64 *table)
+{
+	for (unsigned i = 0; i < PTAB_ENTRIES; i++)
+		WRITE_ONCE(table[i], PTAB_POISON);
+}
+
+u64 ptab_free(const struct ptab_fmt *f, struct ptab_table t)
+{
+	u64 *table = phys_to_virt(t.pa), pages = 1;
+
+	for (unsigned i = 0; t.level > 1 && i < PTAB_ENTRIES; i++) {
+		if (is_present(f, table[i]) && !is_leaf(f, table[i], t.level))
+			pages += ptab_free(f, (struct ptab_table){ HPA(table[i] & f->addr_mask),
+								   t.level - 1 });
+	}
+	poison(table);
+	frame_free(t.pa, 0);
+	return pages;
 }
 
 void ptab_destroy(struct ptab *pt)
 {
-	if (pt->root.v)
-		destroy_level(pt->fmt, pt->root, pt->fmt->levels);
-	pt->root = HPA(0);
+	struct ptab_table root = ptab_unlink_root(pt);
+
+	if (root.pa.v)
+		ptab_free(pt->fmt, root);
 }

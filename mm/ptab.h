@@ -56,6 +56,34 @@ u64 ptab_lookup(const struct ptab *pt, u64 va, unsigned *level);
 /* Physical address of va; false when nothing is mapped there. */
 bool ptab_translate(const struct ptab *pt, u64 va, hpa_t *pa);
 
+/*
+ * A table that was taken out of its tree, with all below it, and its level. Processors and software
+ * that were on their way may use it still: a VM's tables are freed by shootdown_and_free()
+ * (hv/mmu/shootdown.h).
+ */
+struct ptab_table {
+	hpa_t pa; /* 0: there is none */
+	unsigned level;
+};
+
+/*
+ * Takes out the table that the entry of this level (2 and up) for va leads to; a leaf there stays.
+ * What another CPU maps below meanwhile is lost with it. Any context.
+ */
+struct ptab_table ptab_unlink(struct ptab *pt, u64 va, unsigned level) __must_check;
+
+/* Takes out all of it: the tree is as before ptab_init(). */
+struct ptab_table ptab_unlink_root(struct ptab *pt) __must_check;
+
+/*
+ * What a freed table is full of: reserved bits in both formats (a memory type of 3, address bits
+ * above any processor's), so that a walk that comes by ends in an exit that kills the VM.
+ */
+#define PTAB_POISON 0x000fdeaddead001bull
+
+/* Frees an unlinked table and all below it, not what they map; returns how many pages that were. */
+u64 ptab_free(const struct ptab_fmt *fmt, struct ptab_table table);
+
 /* Frees all tables, not what they map. No CPU may be using them. */
 void ptab_destroy(struct ptab *pt);
 

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/panic.h"
 #include "core/percpu.h"
+#include "core/rcu.h"
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/timer_queue.h"
@@ -90,6 +91,7 @@ static void secondary_main(struct cpu *c)
 	load_descriptors(c);
 	apic_init_cpu();
 	sched_init_cpu();
+	rcu_init_cpu();
 	ready_hook();
 	/* Release: pairs with the boot CPU's acquire in wait_online(). */
 	store_release(&c->online, true);

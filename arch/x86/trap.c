@@ -7,6 +7,7 @@
 #include "arch/x86/desc.h"
 #include "arch/x86/panic_report.h"
 #include "core/percpu.h"
+#include "core/rcu.h"
 
 static struct {
 	irq_handler_t fn;
@@ -52,10 +53,12 @@ void trap_irq_window(void)
 
 void trap_handle(struct trap_frame *f)
 {
-	if (f->vector == VEC_NMI)
+	if (f->vector == VEC_NMI) {
 		trap_handle_nmi();
-	else if (f->vector >= 0x20)
+	} else if (f->vector >= 0x20) {
+		rcu_idle_exit();
 		trap_dispatch_irq((u8)f->vector);
-	else
+	} else {
 		panic_exception(f);
+	}
 }

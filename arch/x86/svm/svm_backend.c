@@ -77,7 +77,7 @@ static int probe(void)
 static void tdp_flush(struct vm *vm)
 {
 	(void)vm;
-	svm_asid_forget();
+	svm_flush_cpu();
 }
 
 static int vm_init(struct vm *vm)

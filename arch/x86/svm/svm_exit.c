@@ -429,8 +429,6 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	struct exit_record *r = &v->trace[v->trace_pos++ & (VCPU_TRACE - 1)];
 	enum run_next (*handler)(struct vcpu *) = reasons[reason].handler;
 
-	if (unlikely(svm_caps.irqs_masked))
-		trap_irq_window();
 	v->rip = vmcb->save.rip;
 	r->rip = v->rip;
 	r->reason = reason;
@@ -439,6 +437,9 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	vmcb->event = 0;
 	vmcb->tlb_control = TLB_KEEP;
 	vmcb->clean = CLEAN_ALL;
+	/* Not before: a kick may ask for a flush. */
+	if (unlikely(svm_caps.irqs_masked))
+		trap_irq_window();
 	if (unlikely((u8)vmcb->vintr != x->tpr))
 		take_guest_tpr(v, (u8)vmcb->vintr);
 	/* The handler may open the way for what waits: that is cheaper than another exit. */

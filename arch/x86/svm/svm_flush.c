@@ -28,6 +28,17 @@ void svm_asid_check(struct vcpu *v)
 	}
 }
 
+void svm_flush_cpu(void)
+{
+	struct vcpu *loaded = this_cpu()->loaded_vcpu;
+
+	svm_asid_forget();
+	/* It may be entered again without svm_asid_check(): the kick comes between an exit and the
+	 * entry that follows. */
+	if (loaded)
+		renew_asid(loaded);
+}
+
 void svm_flush_guest(struct vcpu *v)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;
