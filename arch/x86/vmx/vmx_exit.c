@@ -329,6 +329,7 @@ static enum run_next exit_ept_misconfig(struct vcpu *v)
 /* Host interrupts that could not get through to a guest with interrupts off are taken now. */
 static enum run_next exit_preemption_timer(struct vcpu *v)
 {
+	vmx_arm_preemption_timer();
 	trap_irq_window();
 	/* The shadow of an STI that IF has not outlived. */
 	if (vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF))
