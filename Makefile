@@ -101,7 +101,7 @@ size: $(BUILD)/neap.elf
 
 -include $(HV_OBJECTS:.o=.d)
 
-include tests/rules.mk tests/tsan/rules.mk tests/torture/rules.mk scripts/lint.mk
+include tests/rules.mk tests/bench/rules.mk tests/tsan/rules.mk tests/torture/rules.mk scripts/lint.mk
 
 # --- tests; tests/rules.mk has those of the build machine, scripts/lint.mk the checks ---
 

@@ -16,14 +16,6 @@ static void update(struct rb_node *rb)
 		n->highest = MAX(n->highest, node_of(rb->right)->highest);
 }
 
-static bool before(const struct rb_node *a, const struct rb_node *b)
-{
-	const struct interval_node *x = (const void *)a, *y = (const void *)b;
-
-	_Static_assert(offsetof(struct interval_node, rb) == 0, "one address");
-	return x->first < y->first;
-}
-
 void interval_tree_init(struct interval_tree *t)
 {
 	t->rb = (struct rb_tree){ .update = update };
@@ -31,8 +23,17 @@ void interval_tree_init(struct interval_tree *t)
 
 void interval_tree_insert(struct interval_tree *t, struct interval_node *n)
 {
+	struct rb_node **link = &t->rb.root, *parent = NULL;
+
 	n->highest = n->last;
-	rb_insert(&t->rb, &n->rb, before);
+	while (*link) {
+		struct interval_node *above = node_of(*link);
+
+		above->highest = MAX(above->highest, n->last);
+		parent = *link;
+		link = n->first < above->first ? &parent->left : &parent->right;
+	}
+	rb_link(&t->rb, &n->rb, parent, link);
 }
 
 void interval_tree_remove(struct interval_tree *t, struct interval_node *n)

@@ -97,6 +97,13 @@ void rb_insert(struct rb_tree *t, struct rb_node *n,
 	mend_insertion(t, n);
 }
 
+void rb_link(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+{
+	*n = (struct rb_node){ .parent = parent, .red = true };
+	*link = n;
+	mend_insertion(t, n);
+}
+
 /* One step: n, below p, has a black node too few. Returns where that is so now, or NULL: nowhere.
  */
 static struct rb_node *mend_step(struct rb_tree *t, struct rb_node *n, struct rb_node *p)

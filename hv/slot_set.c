@@ -12,26 +12,6 @@ static struct slot *slot_of(const struct slot_set *set, struct rb_node *n)
 	return container_of(node - set->index, struct slot, node);
 }
 
-/* The order needs no set: both nodes of a slot are as far from its base as the index says. */
-static bool before_in_set_0(const struct rb_node *a, const struct rb_node *b)
-{
-	const size_t at = offsetof(struct slot, node[0].by_gfn);
-	const struct slot *x = (const void *)((const char *)a - at);
-	const struct slot *y = (const void *)((const char *)b - at);
-
-	return x->base.v < y->base.v;
-}
-
-static bool before_in_set_1(const struct rb_node *a, const struct rb_node *b)
-{
-	const size_t at = offsetof(struct slot, node[1].by_gfn);
-	const struct slot *x = (const void *)((const char *)a - at);
-	const struct slot *y = (const void *)((const char *)b - at);
-
-	return x->base.v < y->base.v;
-}
-_Static_assert(SLOT_SETS == 2, "one order for each set");
-
 void slot_set_init(struct slot_set *set, unsigned index)
 {
 	*set = (struct slot_set){ .index = index };
@@ -93,8 +73,13 @@ static void hash_replace(struct slot_set *set, struct slot *from, struct slot *t
 
 static void insert_by_gfn(struct slot_set *set, struct slot *slot)
 {
-	rb_insert(&set->by_gfn, &slot->node[set->index].by_gfn,
-		  set->index ? before_in_set_1 : before_in_set_0);
+	struct rb_node **link = &set->by_gfn.root, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = slot->base.v < slot_of(set, parent)->base.v ? &parent->left : &parent->right;
+	}
+	rb_link(&set->by_gfn, &slot->node[set->index].by_gfn, parent, link);
 }
 
 static void gfn_replace(struct slot_set *set, struct slot *from, struct slot *to)

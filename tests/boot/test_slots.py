@@ -70,11 +70,11 @@ def test_one_processor(run_guests, changes):
 @pytest.mark.slow(60)
 @pytest.mark.target("bochs")
 def test_processors_in_turns(run_guests):
-    run = run_guests(slots("slots", "changes=60 seed=2", cpus=2), smp=2, timeout=300.0,
+    run = run_guests(slots("slots", "changes=10 seed=2", cpus=2), smp=2, timeout=300.0,
                      until="^neap: no virtual machine is left")
     run.expect_status(OFF)
     check(run, "slots")
-    check_touched(run, 2, 60)
+    check_touched(run, 2, 10)
 
 
 @pytest.mark.slow(60)
