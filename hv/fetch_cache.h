@@ -1,8 +1,8 @@
 /*
  * A page that an instruction was fetched from, with the guest page-table entries that
- * led there: as long as those still say the same, under the same control registers and with the same
- * slots, so would a walk. Owned by one vCPU. The pointers lead into slots: they are followed only
- * under the generation of slots that they were found in.
+ * led there: as long as those still say the same, under the same control registers and with the
+ * same slots, so would a walk. Owned by one vCPU. The pointers lead into slots: they are followed
+ * only under the generation of slots that they were found in.
  */
 #ifndef NEAP_HV_FETCH_CACHE_H
 #define NEAP_HV_FETCH_CACHE_H

@@ -64,10 +64,9 @@ static void give_back(struct vm *vm, const struct slot_backing *b)
 
 static int create(struct vm *vm, const u64 *arg)
 {
-	const struct slot_spec spec = { .id = (u32)arg[0],
-					.base = GFN(arg[1]),
-					.pages = arg[2],
-					.flags = (u32)arg[3] };
+	const struct slot_spec spec = {
+		.id = (u32)arg[0], .base = GFN(arg[1]), .pages = arg[2], .flags = (u32)arg[3]
+	};
 	struct slot_backing *b;
 	int err;
 
@@ -102,7 +101,7 @@ static int move(struct vm *vm, const u64 *arg)
 	return has_devices(arg[1], s->pages) ? -EINVAL : slots_move(&vm->slots, s->id, GFN(arg[1]));
 }
 
-static int delete(struct vm *vm, const u64 *arg)
+static int delete (struct vm *vm, const u64 *arg)
 {
 	const struct slot *s = find(vm, arg[0]);
 	s64 pages = vm->slot_call.pages;

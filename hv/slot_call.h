@@ -34,7 +34,7 @@ struct slot_call {
 	u64 arg[SLOT_CALL_ARGS];
 	int result;
 	u64 ticks;
-	s64 pages; /* frames made by calls, less those given back; the worker's */
+	s64 pages;	  /* frames made by calls, less those given back; the worker's */
 	struct list node; /* in the worker's queue */
 };
 

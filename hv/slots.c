@@ -199,7 +199,7 @@ int slots_move(struct slots *s, u32 id, gfn_t base)
 	return err ? err : end_change(s, move(s, id, base));
 }
 
-static int delete(struct slots *s, u32 id)
+static int delete (struct slots *s, u32 id)
 {
 	struct slot *from = slot_set_find_id(s->active, id), *invalid;
 	int err;
@@ -222,7 +222,7 @@ int slots_delete(struct slots *s, u32 id)
 {
 	int err = begin_change(s);
 
-	return err ? err : end_change(s, delete(s, id));
+	return err ? err : end_change(s, delete (s, id));
 }
 
 static int set_flags(struct slots *s, u32 id, u32 flags)

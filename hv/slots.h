@@ -32,10 +32,10 @@ struct slots {
 	u64 generation;
 	struct slot_set set[SLOT_SETS];
 	const struct slots_ops *ops;
-	u64 end;       /* first guest frame that no slot may have */
-	u32 count;     /* of slots; changer's */
-	u32 changing;  /* atomic: a change is under way */
-	u64 full;      /* times that SLOTS_MAX was hit */
+	u64 end;      /* first guest frame that no slot may have */
+	u32 count;    /* of slots; changer's */
+	u32 changing; /* atomic: a change is under way */
+	u64 full;     /* times that SLOTS_MAX was hit */
 };
 
 /* What a vCPU has found last: a slot, and the gap that its devices lie in. Its own thread's. */
@@ -78,7 +78,8 @@ int slots_move(struct slots *s, u32 id, gfn_t base) __must_check;
  * another slot shares them. */
 int slots_delete(struct slots *s, u32 id) __must_check;
 
-/* -ENOENT, -ENOMEM, -ETIMEDOUT. Afterwards nothing is mapped in a way that the new flags do not allow. */
+/* -ENOENT, -ENOMEM, -ETIMEDOUT. Afterwards nothing is mapped in a way that the new flags do not
+ * allow. */
 int slots_set_flags(struct slots *s, u32 id, u32 flags) __must_check;
 
 /* The set to read. Readers. */

@@ -95,7 +95,8 @@ static void touch_present(struct toucher *t, volatile uint64_t *p, const struct 
 {
 	uint64_t page = ((uintptr_t)p - a->base) / SLOTS_PAGE;
 	uint64_t wanted = changes_header(a->making, page), got = p[0], own, after;
-	uint64_t written = (uint64_t)changes_magic << 32 | (uint32_t)changes_random(&t->random, 1u << 31);
+	uint64_t written =
+		(uint64_t)changes_magic << 32 | (uint32_t)changes_random(&t->random, 1u << 31);
 	volatile uint64_t *mine = p + OWN_WORD + index;
 	bool read_only = a->read_only;
 

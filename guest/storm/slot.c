@@ -110,8 +110,8 @@ static bool slot_forgets(struct storm_cpu *c)
 
 static void slot_acknowledge(struct storm_cpu *c, enum storm_slot slot)
 {
-	uint64_t word = slot_forgets(c) ? c->slot[slot] :
-					  __atomic_exchange_n(&c->slot[slot], 0, __ATOMIC_SEQ_CST);
+	uint64_t word = slot_forgets(c) ? c->slot[slot]
+					: __atomic_exchange_n(&c->slot[slot], 0, __ATOMIC_SEQ_CST);
 
 	if (word)
 		c->count[slot_part(slot)].arrived++;

@@ -30,8 +30,8 @@ int tdp_map_slot(struct vm *vm, const struct slot *slot) __must_check;
 
 /*
  * Removes what is mapped of a slot and waits until no processor has it in its TLBs. Nobody maps
- * anything of the slot meanwhile that must not be there: see slots.c. -ETIMEDOUT: as of shootdown().
- * Worker context.
+ * anything of the slot meanwhile that must not be there: see slots.c. -ETIMEDOUT: as of
+ * shootdown(). Worker context.
  */
 int tdp_unmap_slot(struct vm *vm, const struct slot *slot) __must_check;
 

@@ -1,6 +1,6 @@
 /*
- * libFuzzer entry: four bytes are one change of slots: what, which, and two numbers. After each, the
- * sets say what a naive model does (tests/unit/slots_model.h).
+ * libFuzzer entry: four bytes are one change of slots: what, which, and two numbers. After each,
+ * the sets say what a naive model does (tests/unit/slots_model.h).
  */
 #include "../unit/slots_model.h"
 

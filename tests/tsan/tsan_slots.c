@@ -26,11 +26,11 @@
 #define POISON	  (0x0101010101010101ull * SLOT_POISON)
 
 static struct slots slots;
-static u64 passed[TSAN_THREADS];      /* quiescent states of each reader */
-static u32 over;		      /* readers that are done */
-static bool stop;		      /* the changer is */
-static u64 mapped[SPACE];	      /* "page tables": a frame's number, 0: none */
-static bool used[IDS];		      /* the changer's own */
+static u64 passed[TSAN_THREADS]; /* quiescent states of each reader */
+static u32 over;		 /* readers that are done */
+static bool stop;		 /* the changer is */
+static u64 mapped[SPACE];	 /* "page tables": a frame's number, 0: none */
+static bool used[IDS];		 /* the changer's own */
 
 void trap_irq_window(void)
 {

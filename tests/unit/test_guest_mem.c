@@ -18,11 +18,11 @@
 #include "mm/phys.h"
 #include "shim.h"
 
-#define PHYS  (6 * GIB)
-#define RAM	0x77ull
-#define ROM	0x75ull
+#define PHYS	 (6 * GIB)
+#define RAM	 0x77ull
+#define ROM	 0x75ull
 #define ROM_BASE 0xc0000ull
-#define M2    (2 * MIB)
+#define M2	 (2 * MIB)
 
 static const struct ptab_fmt fmt = {
 	.name = "test",
@@ -395,10 +395,9 @@ static void test_high(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_find),	     T(test_rom),	  T(test_faults),
-		T(test_changes),     T(test_invalid),	  T(test_no_tables),
-		T(test_large_pages), T(test_scattered),	  T(test_copies),
-		T(test_copy_errors), T(test_no_memory),	  T(test_high),
+		T(test_find),	 T(test_rom),	      T(test_faults),	   T(test_changes),
+		T(test_invalid), T(test_no_tables),   T(test_large_pages), T(test_scattered),
+		T(test_copies),	 T(test_copy_errors), T(test_no_memory),   T(test_high),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -604,19 +604,11 @@ static void test_executed(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_lengths_64),
-		T(test_prefixes),
-		T(test_lengths_legacy),
-		T(test_no_instruction),
-		T(test_decoded_once),
-		T(test_read_only_slot), T(test_invalid_slot), T(test_page_end),
-		T(test_first_page_gone),
-		T(test_restless_tables),
-		T(test_given_bytes),
-		T(test_cr_moves),
-		T(test_cr_others),
-		T(test_cr_faults),
-		T(test_smsw),
+		T(test_lengths_64),	 T(test_prefixes),     T(test_lengths_legacy),
+		T(test_no_instruction),	 T(test_decoded_once), T(test_read_only_slot),
+		T(test_invalid_slot),	 T(test_page_end),     T(test_first_page_gone),
+		T(test_restless_tables), T(test_given_bytes),  T(test_cr_moves),
+		T(test_cr_others),	 T(test_cr_faults),    T(test_smsw),
 		T(test_executed),
 	};
 

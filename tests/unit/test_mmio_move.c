@@ -338,7 +338,8 @@ static void test_fetch_levels(void **unused)
 				 kept ? page + 0x10 : NULL);
 		for (unsigned i = 0; i < levels && kept; i++) {
 			pte[i] ^= BIT(63);
-			assert_null(fetch_cache_code(vcpu.fetch_cache, at, 0x1000, 5, GENERATION, 16));
+			assert_null(
+				fetch_cache_code(vcpu.fetch_cache, at, 0x1000, 5, GENERATION, 16));
 			pte[i] ^= BIT(63);
 		}
 	}
@@ -353,12 +354,13 @@ static void test_fetch_conditions(void **unused)
 	record(4, at, 0x1000, 5);
 	assert_null(fetch_cache_code(vcpu.fetch_cache, at, 0x2000, 5, GENERATION, 16));
 	assert_null(fetch_cache_code(vcpu.fetch_cache, at, 0x1000, 4, GENERATION, 16));
-	assert_null(
-		fetch_cache_code(vcpu.fetch_cache, at + FETCH_CACHES * PAGE_SIZE, 0x1000, 5, GENERATION, 1));
+	assert_null(fetch_cache_code(vcpu.fetch_cache, at + FETCH_CACHES * PAGE_SIZE, 0x1000, 5,
+				     GENERATION, 1));
 	assert_null(fetch_cache_code(vcpu.fetch_cache, at | BIT(63), 0x1000, 5, GENERATION, 16));
 	hit = fetch_cache_code(vcpu.fetch_cache, at + PAGE_SIZE - 16, 0x1000, 5, GENERATION, 16);
 	assert_ptr_equal(hit, page + PAGE_SIZE - 16);
-	assert_null(fetch_cache_code(vcpu.fetch_cache, at + PAGE_SIZE - 15, 0x1000, 5, GENERATION, 16));
+	assert_null(
+		fetch_cache_code(vcpu.fetch_cache, at + PAGE_SIZE - 15, 0x1000, 5, GENERATION, 16));
 	/* Slots have changed: the pointers may lead nowhere. */
 	assert_null(fetch_cache_code(vcpu.fetch_cache, at, 0x1000, 5, GENERATION + 1, 16));
 	assert_non_null(fetch_cache_code(vcpu.fetch_cache, at, 0x1000, 5, GENERATION, 16));

@@ -344,8 +344,8 @@ static void test_most(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_steps),	T(test_random), T(test_one_at_a_time), T(test_no_memory),
-		T(test_caches), T(test_share),	T(test_fill),	       T(test_poison),
+		T(test_steps),	T(test_random),	     T(test_one_at_a_time), T(test_no_memory),
+		T(test_caches), T(test_share),	     T(test_fill),	    T(test_poison),
 		T(test_most),	T(test_flush_fails),
 	};
 

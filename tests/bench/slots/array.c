@@ -9,8 +9,8 @@ int array_find(struct array_set *set, u64 gfn)
 
 	if (!high)
 		return -1;
-	if (set->last_used < high && gfn - set->slot[set->last_used].base <
-					     set->slot[set->last_used].pages)
+	if (set->last_used < high &&
+	    gfn - set->slot[set->last_used].base < set->slot[set->last_used].pages)
 		return (int)set->last_used;
 	while (high - low > 1) {
 		u32 middle = (low + high) / 2;

@@ -15,10 +15,10 @@
 #include "mm/ptab.h"
 #include "shim.h"
 
-#define PHYS   (1 * GIB)
-#define STRIDE 4 /* guest frames from one slot to the next: half of them are empty */
-#define PAGES  2
-#define RUNS   7
+#define PHYS	(1 * GIB)
+#define STRIDE	4 /* guest frames from one slot to the next: half of them are empty */
+#define PAGES	2
+#define RUNS	7
 #define LOOKUPS 200000
 #define CHANGES 400
 
