@@ -56,7 +56,8 @@ struct slot *slot_set_find_id(const struct slot_set *set, u32 id)
 
 static void hash_replace(struct slot_set *set, struct slot *from, struct slot *to)
 {
-	struct slot **link = bucket_of(set, to ? to->id : from->id), *rest;
+	const struct slot *either = to ? to : from;
+	struct slot **link = bucket_of(set, either->id), *rest;
 
 	while (from && *link != from)
 		link = &(*link)->node[set->index].next;
@@ -177,7 +178,8 @@ static void remove_by_frame(struct slot_set *set, struct slot_backing *b)
 /* A copy has the backing of its original: nothing moves in the tree then. */
 static void frame_replace(struct slot_set *set, const struct slot *from, struct slot *to)
 {
-	struct slot_backing *b = to ? to->backing : from->backing;
+	const struct slot *either = to ? to : from;
+	struct slot_backing *b = either->backing;
 
 	if (!from)
 		insert_by_frame(set, b);
