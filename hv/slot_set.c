@@ -56,17 +56,18 @@ struct slot *slot_set_find_id(const struct slot_set *set, u32 id)
 
 static void hash_replace(struct slot_set *set, struct slot *from, struct slot *to)
 {
-	const struct slot *either = to ? to : from;
-	struct slot **link = bucket_of(set, either->id), *rest;
+	struct slot **link;
 
-	while (from && *link != from)
-		link = &(*link)->node[set->index].next;
-	rest = from ? from->node[set->index].next : *link;
+	if (from) {
+		link = bucket_of(set, from->id);
+		while (*link != from)
+			link = &(*link)->node[set->index].next;
+		*link = from->node[set->index].next;
+	}
 	if (to) {
-		to->node[set->index].next = rest;
+		link = bucket_of(set, to->id);
+		to->node[set->index].next = *link;
 		*link = to;
-	} else {
-		*link = rest;
 	}
 }
 
@@ -178,12 +179,11 @@ static void remove_by_frame(struct slot_set *set, struct slot_backing *b)
 /* A copy has the backing of its original: nothing moves in the tree then. */
 static void frame_replace(struct slot_set *set, const struct slot *from, struct slot *to)
 {
-	const struct slot *either = to ? to : from;
-	struct slot_backing *b = either->backing;
+	struct slot_backing *b = from ? from->backing : to->backing;
 
 	if (!from)
 		insert_by_frame(set, b);
-	if (!to)
+	else if (!to)
 		remove_by_frame(set, b);
 	b->slot[set->index] = to;
 }
