@@ -164,14 +164,18 @@ static struct slot_extent *extent_of(const struct slot_set *set, struct interval
 	return n ? container_of(n - set->index, struct slot_extent, node) : NULL;
 }
 
-static void insert_by_frame(struct slot_set *set, struct slot_backing *b)
+static void insert_by_frame(struct slot_set *set, struct slot *slot)
 {
+	struct slot_backing *b = slot->backing;
+
+	b->slot[set->index] = slot;
 	for (u64 i = 0; i < b->extents; i++)
 		interval_tree_insert(&set->by_frame, &b->extent[i].node[set->index]);
 }
 
 static void remove_by_frame(struct slot_set *set, struct slot_backing *b)
 {
+	b->slot[set->index] = NULL;
 	for (u64 i = 0; i < b->extents; i++)
 		interval_tree_remove(&set->by_frame, &b->extent[i].node[set->index]);
 }
@@ -179,13 +183,12 @@ static void remove_by_frame(struct slot_set *set, struct slot_backing *b)
 /* A copy has the backing of its original: nothing moves in the tree then. */
 static void frame_replace(struct slot_set *set, const struct slot *from, struct slot *to)
 {
-	struct slot_backing *b = from ? from->backing : to->backing;
-
 	if (!from)
-		insert_by_frame(set, b);
+		insert_by_frame(set, to);
 	else if (!to)
-		remove_by_frame(set, b);
-	b->slot[set->index] = to;
+		remove_by_frame(set, from->backing);
+	else
+		to->backing->slot[set->index] = to;
 }
 
 struct slot_extent *slot_set_first_extent(const struct slot_set *set, hfn_t first, hfn_t last)
