@@ -5,7 +5,7 @@ CC := gcc
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-unit test-boot test-clang fuzz bench soak lint format format-check tidy cppcheck headers \
+.PHONY: all run test test-unit test-boot test-clang model fuzz bench soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
 all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
@@ -14,8 +14,10 @@ help:
 	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
 	@echo "make test     unit tests, boot tests, both compilers, lint"
 	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
+	@echo "make model    the models of concurrent protocols, checked exhaustively (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
 	@echo "make bench    the figures, into $(BUILD)/bench"
+	@echo "make bench-rcu RCU beside liburcu's, in threads of this machine"
 	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
 	@echo "make size     text, data and lines of the hypervisor"
@@ -101,7 +103,7 @@ size: $(BUILD)/neap.elf
 
 -include $(HV_OBJECTS:.o=.d)
 
-include tests/rules.mk tests/bench/rules.mk tests/tsan/rules.mk tests/torture/rules.mk scripts/lint.mk
+include tests/rules.mk tests/tsan/rules.mk tests/torture/rules.mk tests/bench/rules.mk scripts/lint.mk
 
 # --- tests; tests/rules.mk has those of the build machine, scripts/lint.mk the checks ---
 
@@ -111,6 +113,10 @@ test:
 test-boot: setup
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 -m pytest -q -n 2 scripts/tests tests/boot
+
+# The protocols in tests/model, exhaustively.
+model: setup
+	@scripts/check-model --out $(BUILD)/model
 
 # The other compiler, with the same warnings and no others allowed.
 test-clang: setup

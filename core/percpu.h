@@ -50,11 +50,16 @@ struct cpu {
 extern struct cpu *cpu_table[CPU_MAX];
 u32 cpu_count(void);
 
+/*
+ * A thread that calls sched_block(), sched_yield() or sched_preempt() may go on on another CPU:
+ * what this_cpu() said before them is old. The table, which is not looked at, stands for "memory",
+ * so that the compiler asks again after a call.
+ */
 static inline struct cpu *this_cpu(void)
 {
 	struct cpu *c;
 
-	__asm__("movq %%gs:0, %0" : "=r"(c));
+	__asm__("movq %%gs:0, %0" : "=r"(c) : "m"(cpu_table));
 	return c;
 }
 

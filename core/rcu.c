@@ -110,6 +110,17 @@ void rcu_report_stall(u64 gp)
 	rcu_kick(c);
 }
 
+/* A kicked CPU answers within some microseconds: shorter than what yielding may take. */
+static bool is_over_soon(u64 gp)
+{
+	for (unsigned i = 0; i < RCU_SPINS; i++) {
+		if (rcu_is_over(gp))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 void rcu_wait(u64 gp)
 {
 	u64 start = time_now();
@@ -119,7 +130,7 @@ void rcu_wait(u64 gp)
 	patience_begin(&patience, RCU_STALL_NS);
 	for (;;) {
 		rcu_quiescent();
-		if (rcu_is_over(gp))
+		if (is_over_soon(gp))
 			break;
 		if (patience_is_over(&patience)) {
 			rcu_report_stall(gp);

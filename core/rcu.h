@@ -66,6 +66,9 @@ _Static_assert(RCU_BATCH >= 1 && RCU_BATCH <= RCU_QUEUE_MAX, "a full queue takes
 #define RCU_COLLECT_NS 1000000ull
 #define RCU_POLL_NS    100000ull
 
+/* Looks before a waiter lets others run, interrupts off: some microseconds. */
+#define RCU_SPINS 256
+
 #define RCU_STALL_NS   10000000000ull
 #define RCU_STALLS_MAX 6
 

@@ -81,16 +81,14 @@ void rcu_run_callbacks(void)
 }
 
 /* The grace period of the oldest callback: is begun if nobody has yet; looked after. */
-static void push_on(struct rcu_cpu *r)
+static void push_on(struct rcu_cpu *r, u64 gp)
 {
-	u64 gp = r->first->gp;
-
 	if (load_acquire(&rcu_gp) < gp)
 		(void)!rcu_begin_from(this_cpu());
 	rcu_quiescent();
-	if (!r->first || rcu_is_over(r->first->gp) || !patience_is_over(&r->stall))
+	if (rcu_is_over(gp) || !patience_is_over(&r->stall))
 		return;
-	rcu_report_stall(r->first->gp);
+	rcu_report_stall(gp);
 	patience_begin(&r->stall, RCU_STALL_NS);
 }
 
@@ -100,8 +98,8 @@ static void tick(struct timer *timer)
 	struct rcu_cpu *r = container_of(timer, struct rcu_cpu, timer);
 
 	if (r->first)
-		push_on(r);
-	if (r->first)
+		push_on(r, r->first->gp);
+	if (r->count)
 		arm(r, RCU_POLL_NS);
 }
 

@@ -59,8 +59,9 @@ struct backend_ops {
 	u64 (*tdp_ram_flags)(void);
 	/* The same for what the guest may read and execute only: writes exit. */
 	u64 (*tdp_rom_flags)(void);
-	/* A mapping was removed or weakened: drops it from the calling CPU's caches, before it enters
-	 * the guest again. Between an exit and an entry, interrupts off; see hv/mmu/shootdown.h. */
+	/* A mapping was removed or weakened: drops it from the calling CPU's caches, before it
+	 * enters the guest again. Between an exit and an entry, interrupts off; see
+	 * hv/mmu/shootdown.h. */
 	void (*tdp_flush)(struct vm *vm);
 
 	int (*vm_init)(struct vm *vm);

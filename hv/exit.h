@@ -48,8 +48,8 @@ void exit_print_statistics(struct vm *vm);
 /* The last exits of the vCPU loaded on the calling CPU, for a panic. */
 void exit_print_trace(void);
 
-/* The last exit of the vCPU loaded on any CPU, for a report about that; what is read may be a moment
- * old. An RCU reader. */
+/* The last exit of the vCPU loaded on any CPU, for a report about that; what is read may be a
+ * moment old. An RCU reader. */
 void exit_print_last(const struct cpu *cpu);
 
 /* RAX of the answer to an unknown hypercall. */

@@ -1,22 +1,34 @@
-# Benchmarks on the build machine: the hypervisor's own sources, optimized, without sanitizers.
-# Included by the Makefile after tests/rules.mk, whose flags and shim they use.
+# RCU beside its peer, and slots beside an array that is copied, on the build machine. Included by the Makefile
+# after tests/rules.mk.
 
-BENCH := $(BUILD)/hostbench
-BENCH_CFLAGS := $(filter-out -O1 -fno-sanitize-recover=undefined,$(HOST_CFLAGS)) -O2 -Itests/unit/shim
+BENCH := $(BUILD)/bench
+BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wshadow -MMD -MP
+BENCH_SOURCES := core/rcu.c core/rcu_defer.c core/patience.c tests/unit/shim/shim.c
+BENCH_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SOURCES) tests/bench/rcu_neap.c)
+
 BENCH_SLOTS_SOURCES := $(wildcard tests/bench/slots/*.c) core/rbtree.c core/interval_tree.c mm/frame.c mm/ptab.c \
 	hv/slot_backing.c hv/slot_set.c hv/slots.c tests/unit/shim/shim.c
 BENCH_SLOTS_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SLOTS_SOURCES))
 
-$(BENCH_SLOTS_OBJECTS): | $(DEPS)/.ready
+$(BENCH_OBJECTS) $(BENCH_SLOTS_OBJECTS) $(BENCH)/tests/bench/rcu_urcu.o: | $(DEPS)/.ready
 $(BENCH)/%.o: %.c
 	@mkdir -p $(@D)
-	@echo "  CC (bench) $<"; gcc $(BENCH_CFLAGS) -c -o $@ $<
-$(BENCH)/slots: $(BENCH_SLOTS_OBJECTS)
+	@echo "  CC (bench) $<"; gcc $(BENCH_CFLAGS) -Itests/unit/shim -I. -c -o $@ $<
+$(BENCH)/rcu_neap: $(BENCH_OBJECTS)
+	@gcc -o $@ $^ -lpthread
+$(BENCH)/rcu_urcu: $(BENCH)/tests/bench/rcu_urcu.o
+	@gcc -o $@ $^ -lurcu-qsbr -lpthread
+
+$(BENCH)/slots_host: $(BENCH_SLOTS_OBJECTS)
 	@gcc -Wl,-z,muldefs -o $@ $^
 
-.PHONY: bench-slots
+.PHONY: bench-rcu bench-slots
+bench-rcu: setup
+	@$(MAKE) --no-print-directory $(BENCH)/rcu_neap $(BENCH)/rcu_urcu
+	@scripts/bench-rcu --out $(BENCH)
+
 bench-slots: setup
-	@$(MAKE) --no-print-directory $(BENCH)/slots $(BUILD)/neap.elf guests
+	@$(MAKE) --no-print-directory $(BENCH)/slots_host $(BUILD)/neap.elf guests
 	@scripts/bench-slots
 
--include $(BENCH_SLOTS_OBJECTS:.o=.d)
+-include $(BENCH_OBJECTS:.o=.d) $(BENCH_SLOTS_OBJECTS:.o=.d) $(BENCH)/tests/bench/rcu_urcu.d

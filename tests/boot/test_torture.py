@@ -15,7 +15,7 @@ from neap import BUILD
 pytestmark = pytest.mark.target("qemu")
 ELF = os.path.join(BUILD, "torture.elf")
 PARTS = ["lock", "frame", "heap", "ptab", "pingpong", "wakeup", "threads", "slices", "timer", "lapic",
-         "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table"]
+         "lint", "ioapic", "pic", "ipi", "console", "log", "apic_bus", "vcpu_table", "rcu", "tables"]
 SERIAL_EVERY = 64       # of a processor's lines, one goes to the serial port
 
 
@@ -78,7 +78,9 @@ def test_torture(run_neap, target, smp, seconds):
 @pytest.mark.parametrize("fault, part, says", [
     ("lock", "lock", "increments under a lock gave|has two holders|is not 3|is served after"),
     ("wakeup", "pingpong", "a wake-up is lost: after "),
-    ("frame", "frame", r"frame 0x[0-9a-f]+ of a block of order \d+: word \d+ is 0x|a zeroed frame has")])
+    ("frame", "frame", r"frame 0x[0-9a-f]+ of a block of order \d+: word \d+ is 0x|a zeroed frame has"),
+    ("rcu-early", "rcu", "a reader holds (a freed object|what is [0-9]+ grace periods old)"),
+    ("rcu-flush", "tables", "the processor finds 0x[0-9a-f]+ for 0x[0-9a-f]+ in a table it has cached")])
 def test_fault_is_seen(run_neap, fault, part, says):
     """The tests of the test: something is broken on purpose, and the part says what."""
     run = torture(run_neap, f"torture=4 torture_only={part} torture_fault={fault}",

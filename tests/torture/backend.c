@@ -1,6 +1,7 @@
 /* The torture runs no guest, and so on any processor: a backend that has nothing to do. */
 #include "boot/backend_select.h"
 #include "hv/backend.h"
+#include "tables.h"
 
 static int nothing(void)
 {
@@ -16,6 +17,7 @@ static const struct backend_ops torture_backend = {
 	.probe = nothing,
 	.cpu_init = nothing,
 	.print = print,
+	.tdp_flush = tables_flush,
 };
 
 int backend_select(void)

@@ -23,9 +23,10 @@
 #define WORK_OVER	BIT(1)
 
 static const struct torture_part *const parts[] = {
-	&part_lock,    &part_frame,  &part_heap,    &part_ptab,	 &part_pingpong, &part_wakeup,
-	&part_threads, &part_slices, &part_timer,   &part_lapic, &part_lint,	 &part_ioapic,
-	&part_pic,     &part_ipi,    &part_console, &part_log,	 &part_apic_bus, &part_vcpu_table,
+	&part_lock,   &part_frame,    &part_heap,	&part_ptab,  &part_pingpong,
+	&part_wakeup, &part_threads,  &part_slices,	&part_timer, &part_lapic,
+	&part_lint,   &part_ioapic,   &part_pic,	&part_ipi,   &part_console,
+	&part_log,    &part_apic_bus, &part_vcpu_table, &part_rcu,   &part_tables,
 };
 
 struct torture_worker *torture_workers;

@@ -35,7 +35,8 @@ struct torture_part {
 
 extern const struct torture_part part_lock, part_frame, part_heap, part_ptab, part_pingpong,
 	part_wakeup, part_threads, part_slices, part_timer, part_vcpu_table, part_log, part_ipi,
-	part_console, part_lapic, part_lint, part_ioapic, part_pic, part_apic_bus;
+	part_console, part_lapic, part_lint, part_ioapic, part_pic, part_apic_bus, part_rcu,
+	part_tables;
 
 extern struct torture_worker *torture_workers; /* cpu_count() of them */
 

@@ -11,7 +11,7 @@
 #include "core/types.h"
 
 #define TSAN_THREADS 3
-#define TSAN_SECONDS 2
+#define TSAN_SECONDS 2 /* or what the environment says under this name */
 
 /* In any thread; cmocka's assertions are for the main one only. */
 #define TSAN_CHECK(cond)                                                                   \
@@ -56,6 +56,13 @@ static inline bool tsan_meet(struct tsan_thread *t)
 	return tsan_go_on;
 }
 
+static inline time_t tsan_seconds(void)
+{
+	const char *s = getenv("TSAN_SECONDS");
+
+	return s ? atol(s) : TSAN_SECONDS;
+}
+
 /* Runs fn(struct tsan_thread *) in TSAN_THREADS threads; returns how many operations they did. */
 static inline u64 tsan_run(void *(*fn)(void *))
 {
@@ -66,7 +73,7 @@ static inline u64 tsan_run(void *(*fn)(void *))
 	for (unsigned i = 0; i < TSAN_THREADS; i++) {
 		t[i] = (struct tsan_thread){ .id = i,
 					     .random = (i + 1) * 0x9e3779b97f4a7c15ull,
-					     .end = time(NULL) + TSAN_SECONDS };
+					     .end = time(NULL) + tsan_seconds() };
 		if (pthread_create(&t[i].thread, NULL, fn, &t[i]))
 			abort();
 	}

@@ -8,8 +8,8 @@ struct vcpu;
  * thread. */
 void svm_asid_check(struct vcpu *vcpu);
 
-/* What was translated for any guest on the calling CPU is not used again. Interrupts off; between an
- * exit and the next entry. */
+/* What was translated for any guest on the calling CPU is not used again. Interrupts off; between
+ * an exit and the next entry. */
 void svm_flush_cpu(void);
 
 /* What was translated for this vCPU on this CPU is not used again. Loaded, own thread. */

@@ -3,7 +3,6 @@
  * Prints a line for each figure: bench: COUNT OPERATION SLOTS-NS ARRAY-NS, medians of several runs;
  * 0: does not apply. Grace periods take no time here: what is measured is the structures' own work.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
