@@ -97,6 +97,13 @@ void rb_insert(struct rb_tree *t, struct rb_node *n,
 	mend_insertion(t, n);
 }
 
+void rb_link(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+{
+	*n = (struct rb_node){ .parent = parent, .red = true };
+	*link = n;
+	mend_insertion(t, n);
+}
+
 /* One step: n, below p, has a black node too few. Returns where that is so now, or NULL: nowhere.
  */
 static struct rb_node *mend_step(struct rb_tree *t, struct rb_node *n, struct rb_node *p)
@@ -188,6 +195,18 @@ void rb_remove(struct rb_tree *t, struct rb_node *n)
 	if (!n->red)
 		mend_removal(t, child, parent);
 	*n = (struct rb_node){ 0 };
+}
+
+void rb_replace(struct rb_tree *t, struct rb_node *from, struct rb_node *to)
+{
+	*to = *from;
+	replace(t, from, to);
+	if (to->left)
+		to->left->parent = to;
+	if (to->right)
+		to->right->parent = to;
+	rb_updated(t, to);
+	*from = (struct rb_node){ 0 };
 }
 
 struct rb_node *rb_first(const struct rb_tree *t)

@@ -26,8 +26,18 @@ struct rb_tree {
 void rb_insert(struct rb_tree *tree, struct rb_node *node,
 	       bool (*before)(const struct rb_node *a, const struct rb_node *b));
 
+/*
+ * The same at a place that the caller's own search has found: *link, which is empty, below parent
+ * (NULL: the root). What the nodes above keep about their subtrees counts the new one already.
+ */
+void rb_link(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent,
+	     struct rb_node **link);
+
 /* Takes a node out of the tree it is in. */
 void rb_remove(struct rb_tree *tree, struct rb_node *node);
+
+/* `to`, which is in no tree, takes the place of `from`; the order must not change by that. */
+void rb_replace(struct rb_tree *tree, struct rb_node *from, struct rb_node *to);
 
 /* What the node keeps about itself has changed, not its place: `update` for it and all above. */
 void rb_updated(struct rb_tree *tree, struct rb_node *node);

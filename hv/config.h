@@ -41,10 +41,11 @@ struct vm_config {
 	unsigned module_count;
 	struct vm_module_ref module[VM_MODULE_MAX];
 	/* Devices; all of the board's timers and interrupt controllers are always there. */
-	bool uart;	 /* 16550 at 0x3f8, default on */
-	bool debug_exit; /* isa-debug-exit at 0xf4, default on */
-	u32 reboots;	 /* restarts after a reset: as many, or VM_REBOOTS_UNLIMITED, the default */
-	unsigned line;	 /* of the [vm] header in the manifest, for messages */
+	bool uart;	      /* 16550 at 0x3f8, default on */
+	bool debug_exit;      /* isa-debug-exit at 0xf4, default on */
+	bool test_hypercalls; /* hv/slot_call.h, default off */
+	u32 reboots;   /* restarts after a reset: as many, or VM_REBOOTS_UNLIMITED, the default */
+	unsigned line; /* of the [vm] header in the manifest, for messages */
 };
 
 #endif

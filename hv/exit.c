@@ -9,6 +9,7 @@
 #include "core/percpu.h"
 #include "core/time.h"
 #include "hv/backend.h"
+#include "hv/slot_call.h"
 #include "hv/vm.h"
 
 void exit_port_in(struct vcpu *v, u16 port, unsigned size)
@@ -32,7 +33,12 @@ void exit_port_out(struct vcpu *v, u16 port, unsigned size)
 
 void exit_hypercall(struct vcpu *v)
 {
-	v->regs.r[REG_RAX] = HYPERCALL_UNKNOWN;
+	u64 op = v->regs.r[REG_RAX] - SLOT_CALL_BASE;
+
+	if (unlikely(op < SLOT_CALLS && v->vm->config->test_hypercalls))
+		slot_call(v, (u32)op);
+	else
+		v->regs.r[REG_RAX] = HYPERCALL_UNKNOWN;
 }
 
 int exit_xsetbv(struct vcpu *v)

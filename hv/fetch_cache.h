@@ -1,7 +1,8 @@
 /*
  * A page that an instruction was fetched from, with the guest page-table entries that
- * led there: as long as those still say the same, under the same control registers, so would a
- * walk. Owned by one vCPU.
+ * led there: as long as those still say the same, under the same control registers and with the
+ * same slots, so would a walk. Owned by one vCPU. The pointers lead into slots: they are followed
+ * only under the generation of slots that they were found in.
  */
 #ifndef NEAP_HV_FETCH_CACHE_H
 #define NEAP_HV_FETCH_CACHE_H
@@ -49,6 +50,7 @@ static force_inline bool fetch_mode_is_kernel(u64 mode)
 struct fetch_cache {
 	u64 page; /* linear address of the page, | FETCH_VALID */
 	u64 cr3, mode;
+	u64 generation;	 /* of the slots */
 	const u8 *bytes; /* the page, in the hypervisor's address space */
 	/* The entries read, and what they said. Those not needed repeat the first one. */
 	const u64 *entry[FETCH_LEVELS];
@@ -57,9 +59,11 @@ struct fetch_cache {
 };
 #define FETCH_VALID 1ull
 
-/* Begins recording the walk for a page; each entry read is given to fetch_cache_record(). */
-static inline void fetch_cache_begin(struct fetch_cache *c)
+/* Begins recording the walk for a page; each entry read is given to fetch_cache_record().
+ * generation: read before the walk. */
+static inline void fetch_cache_begin(struct fetch_cache *c, u64 generation)
 {
+	c->generation = generation;
 	c->page = 0;
 	c->levels = 0;
 }
@@ -112,26 +116,28 @@ static force_inline bool fetch_cache_holds(const struct fetch_cache *c)
 
 /* The page that holds linear, if what was recorded still holds; else NULL. */
 static force_inline const u8 *fetch_cache_find(const struct fetch_cache *c, u64 linear, u64 cr3,
-					       u64 mode)
+					       u64 mode, u64 generation)
 {
 	u64 page = (linear & ~(u64)(PAGE_SIZE - 1)) | FETCH_VALID;
 
 	/* An entry that is not valid has no pointers to follow. */
-	if (unlikely((c->page ^ page) | (c->cr3 ^ cr3) | (c->mode ^ mode)))
+	if (unlikely((c->page ^ page) | (c->cr3 ^ cr3) | (c->mode ^ mode) |
+		     (c->generation ^ generation)))
 		return NULL;
 	return likely(fetch_cache_holds(c)) ? c->bytes : NULL;
 }
 
 /* n bytes at rip in 64-bit code, from one of a vCPU's caches; NULL: not there. */
 static force_inline const u8 *fetch_cache_code(const struct fetch_cache caches[FETCH_CACHES],
-					       u64 rip, u64 cr3, u64 mode, unsigned n)
+					       u64 rip, u64 cr3, u64 mode, u64 generation,
+					       unsigned n)
 {
 	u64 offset = rip & (PAGE_SIZE - 1);
 	const u8 *page;
 
 	if (unlikely(offset > PAGE_SIZE - n))
 		return NULL;
-	page = fetch_cache_find(&caches[fetch_cache_index(rip)], rip, cr3, mode);
+	page = fetch_cache_find(&caches[fetch_cache_index(rip)], rip, cr3, mode, generation);
 	return page ? page + offset : NULL;
 }
 

@@ -43,6 +43,7 @@ struct walk {
 	unsigned pte_size;   /* 4 or 8 */
 	bool pae, long_mode; /* pae: the three-level form */
 	unsigned depth;	     /* entries in step[] */
+	bool again;	     /* an entry could not be read now */
 	struct step step[GVA_MAX_LEVELS];
 	struct guest_fault *fault;
 };
@@ -136,13 +137,13 @@ static gpa_t table_root(const struct walk *w)
 	return GPA(w->mode->cr3 & (w->pae ? BITS(31, 5) : BITS(31, 12)));
 }
 
-static u64 read_entry(const struct walk *w, gpa_t gpa)
+static u64 read_entry(struct walk *w, gpa_t gpa)
 {
 	u64 pte = 0;
+	int err = w->ops->read_pte(w->ctx, gpa, &pte, w->pte_size);
 
-	if (w->ops->read_pte(w->ctx, gpa, &pte, w->pte_size) != 0)
-		pte = w->pte_size == 8 ? ~0ull : ~0u;
-	return pte;
+	w->again |= err == -EAGAIN;
+	return err ? (w->pte_size == 8 ? ~0ull : ~0u) : pte;
 }
 
 /* Reads the entry of this level from the table, and notes it as a step. */
@@ -230,9 +231,12 @@ static int walk_once(struct walk *w, struct gva_result *out)
 
 	*out = (struct gva_result){ .writable = true, .user = true };
 	w->depth = 0;
+	w->again = false;
 	for (level = w->levels; !leaf; level--) {
 		u64 pte = take_step(w, table, level);
 
+		if (w->again)
+			return -EAGAIN;
 		if (!(pte & PTE_P))
 			return page_fault(w, 0);
 		leaf = is_leaf(w, pte, level);

@@ -60,7 +60,8 @@ struct gva_mode {
  * An entry that cannot be read counts as all ones, as from an unclaimed bus.
  */
 struct gva_ops {
-	/* One untorn read. 0 or a negative errno: no memory there. */
+	/* One untorn read. 0; -EAGAIN: not now, the walk is to be begun again; other errors: no
+	 * memory there. */
 	int (*read_pte)(void *ctx, gpa_t gpa, void *buf, size_t size);
 	/*
 	 * Atomically replaces old by new. 0; -EAGAIN: the entry is no longer old; other errors:

@@ -13,6 +13,7 @@
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/manifest.h"
+#include "hv/slot_call.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
@@ -82,6 +83,15 @@ static void start_all(void)
 	}
 }
 
+/* What VMs share, and what stays: it is not counted as theirs. A VM that misses it says so. */
+static void start_common(void)
+{
+	for (unsigned i = 0; i < manifest.vm_count; i++) {
+		if (!manifest.bad[i] && manifest.vm[i]->test_hypercalls)
+			(void)!slot_call_start();
+	}
+}
+
 static void read_manifest(void)
 {
 	const struct boot_module *m = boot_find_module(MANIFEST_NAME);
@@ -96,6 +106,7 @@ static void read_manifest(void)
 	}
 	if (manifest_parse(&manifest, phys_to_virt(m->base), m->size) || manifest.errors)
 		note_status(VM_STATUS_NOT_STARTED);
+	start_common();
 	free_at_start = frame_stats().free;
 	start_all();
 	console_check_option();

@@ -247,6 +247,11 @@ static const char *set_reboots(struct vm_config *vm, struct span value, struct s
 	return NULL;
 }
 
+static const char *set_test_hypercalls(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_switch(&vm->test_hypercalls, value, bad);
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -263,6 +268,7 @@ static const struct {
 	[KEY_PROCESSORS] = { "processors", set_processors },
 	[KEY_TSC_HZ] = { "tsc_hz", set_tsc_hz },
 	[KEY_REBOOTS] = { "reboots", set_reboots },
+	[KEY_TEST_HYPERCALLS] = { "test_hypercalls", set_test_hypercalls },
 };
 
 enum manifest_key manifest_find_key(struct span name)

@@ -18,13 +18,14 @@ enum manifest_key {
 	KEY_PROCESSORS,
 	KEY_TSC_HZ,
 	KEY_REBOOTS,
+	KEY_TEST_HYPERCALLS,
 	KEY_COUNT /* none of them */
 };
 
 /* All keys, for messages. */
 #define MANIFEST_KEYS                                                       \
 	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, " \
-	"weight, processors, tsc_hz, reboots"
+	"weight, processors, tsc_hz, reboots, test_hypercalls"
 
 enum manifest_key manifest_find_key(struct span name);
 

@@ -8,8 +8,8 @@
 #include "core/log.h"
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
-#include "hv/guest_mem.h"
 #include "hv/mmio_device.h"
+#include "mm/phys.h"
 
 struct mmio_ctx {
 	struct emu_ctx emu; /* first: the emulator hands this back */
@@ -24,16 +24,41 @@ static struct mmio_ctx *ctx_of(struct emu_ctx *emu)
 	return container_of(emu, struct mmio_ctx, emu);
 }
 
+/* --- RAM --- */
+
+/*
+ * Where gpa is, good until the guest is entered again. -ENOENT: a device's, if anybody's; -EROFS: a
+ * write to what is read-only; -EAGAIN: the slot is about to go or to move: the access is for later.
+ */
+static int find_ram(struct vcpu *v, gpa_t gpa, bool write, void **ram)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	const struct slot *slot = slots_find(&v->vm->slots, &v->slot_cache, gfn);
+
+	*ram = NULL;
+	if (unlikely(!slot))
+		return -ENOENT;
+	if (unlikely(slot->flags & SLOT_INVALID)) {
+		/* The worker that changes it may be waiting for this CPU. */
+		vcpu_post(v, THREAD_RESCHED);
+		return -EAGAIN;
+	}
+	if (write && (slot->flags & SLOT_READ_ONLY))
+		return -EROFS;
+	*ram = (char *)phys_to_virt(hfn_to_hpa(slot_frame(slot, gfn))) + (gpa.v & (PAGE_SIZE - 1));
+	return 0;
+}
+
 /* --- the guest's page tables --- */
 
 static int read_pte(void *p, gpa_t gpa, void *buf, size_t size)
 {
 	struct mmio_ctx *c = p;
-	u64 left;
-	const void *ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
+	void *ram;
+	int err = find_ram(c->vcpu, gpa, false, &ram);
 
-	if (!ram)
-		return -EFAULT;
+	if (err)
+		return err;
 	if (size == 8) {
 		*(u64 *)buf = READ_ONCE(*(const u64 *)ram);
 		if (c->record)
@@ -47,13 +72,13 @@ static int read_pte(void *p, gpa_t gpa, void *buf, size_t size)
 static int cas_pte(void *p, gpa_t gpa, u64 old, u64 new, size_t size)
 {
 	struct mmio_ctx *c = p;
-	u64 left;
-	void *ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
+	void *ram;
+	int err = find_ram(c->vcpu, gpa, true, &ram);
 	u32 old32 = (u32)old;
 	bool done;
 
-	if (!ram)
-		return -EFAULT;
+	if (err)
+		return err;
 	if (size == 8)
 		done = atomic_cmpxchg((u64 *)ram, &old, new);
 	else
@@ -96,13 +121,14 @@ static void copy_ram(void *to, const void *from, unsigned size)
 static int mem_read(struct emu_ctx *emu, gpa_t gpa, void *buf, unsigned size)
 {
 	struct vcpu *v = ctx_of(emu)->vcpu;
-	u64 left, value;
-	const void *ram = vm_mem_find(&v->vm->mem, gpa, &left);
+	void *ram;
+	u64 value;
+	int err = find_ram(v, gpa, false, &ram);
 
-	if (ram) {
+	if (!err)
 		copy_ram(buf, ram, size);
-		return 0;
-	}
+	if (err != -ENOENT)
+		return err;
 	value = mmio_device_read(v, gpa, size);
 	memcpy(buf, &value, size);
 	return 0;
@@ -111,13 +137,15 @@ static int mem_read(struct emu_ctx *emu, gpa_t gpa, void *buf, unsigned size)
 static int mem_write(struct emu_ctx *emu, gpa_t gpa, const void *buf, unsigned size)
 {
 	struct vcpu *v = ctx_of(emu)->vcpu;
-	u64 left, value = 0;
-	void *ram = vm_mem_find(&v->vm->mem, gpa, &left);
+	u64 value = 0;
+	void *ram;
+	int err = find_ram(v, gpa, true, &ram);
 
-	if (ram) {
+	if (!err)
 		copy_ram(ram, buf, size);
-		return 0;
-	}
+	/* What is written to a ROM is lost. */
+	if (err != -ENOENT)
+		return err == -EROFS ? 0 : err;
 	memcpy(&value, buf, size);
 	mmio_device_write(v, gpa, size, value);
 	return 0;
@@ -126,11 +154,12 @@ static int mem_write(struct emu_ctx *emu, gpa_t gpa, const void *buf, unsigned s
 static int mem_cas(struct emu_ctx *emu, gpa_t gpa, const void *old, const void *new, unsigned size)
 {
 	struct vcpu *v = ctx_of(emu)->vcpu;
-	u64 left, expected = 0, value = 0;
-	void *ram = vm_mem_find(&v->vm->mem, gpa, &left);
+	u64 expected = 0, value = 0;
+	void *ram;
+	int err = find_ram(v, gpa, true, &ram);
 	bool done;
 
-	if (!ram || size > 8)
+	if (err || size > 8)
 		return -EOPNOTSUPP;
 	memcpy(&expected, old, size);
 	memcpy(&value, new, size);
@@ -262,8 +291,10 @@ static u64 fetch_mode_of(const struct mmio_ctx *c)
 static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 {
 	struct fetch_cache *cache = &c->vcpu->fetch_cache[fetch_cache_index(linear)];
-	u64 offset = linear & (PAGE_SIZE - 1), mode = fetch_mode_of(c), left;
-	const u8 *page = fetch_cache_find(cache, linear, c->mode.cr3, mode);
+	u64 offset = linear & (PAGE_SIZE - 1), mode = fetch_mode_of(c);
+	u64 generation = slots_generation(&c->vcpu->vm->slots);
+	const u8 *page = fetch_cache_find(cache, linear, c->mode.cr3, mode, generation);
+	void *code;
 	gpa_t gpa;
 	int err;
 
@@ -271,13 +302,16 @@ static int find_code(struct mmio_ctx *c, u64 linear, const u8 **ram)
 		*ram = page + offset;
 		return 0;
 	}
-	fetch_cache_begin(cache);
+	fetch_cache_begin(cache, generation);
 	c->record = cache;
 	err = translate(&c->emu, linear, GVA_FETCH, &gpa);
 	c->record = NULL;
 	if (err)
 		return err;
-	*ram = vm_mem_find(&c->vcpu->vm->mem, gpa, &left);
+	err = find_ram(c->vcpu, gpa, false, &code);
+	if (err == -EAGAIN)
+		return err;
+	*ram = code;
 	fetch_cache_end(cache, linear, c->mode.cr3, mode, *ram ? *ram - offset : NULL);
 	return 0;
 }

@@ -26,9 +26,10 @@ void mmio_emulate(struct vcpu *vcpu, const struct mmio_hint *hint);
 /*
  * The short way for a MOV that is executed often; tried before the above. code: at least 16 bytes
  * that can be read, 15 of them the guest's at RIP, in 64-bit code at CPL 0 (fetch_cache_code());
- * gpa: where the access itself went. Returns the instruction's length when it has been executed:
- * RIP is to be moved on, RF and the interrupt shadow to be ended. 0: nothing has been done. It
- * neither reads nor writes RSP. The vCPU's own thread, vcpu->rip set; bounded.
+ * gpa: where the access itself went, with no slot that has RAM for it. Returns the instruction's
+ * length when it has been executed: RIP is to be moved on, RF and the interrupt shadow to be ended.
+ * 0: nothing has been done. It neither reads nor writes RSP. The vCPU's own thread, vcpu->rip set;
+ * bounded.
  */
 unsigned mmio_move(struct vcpu *vcpu, const u8 *code, gpa_t gpa, bool write) __must_check;
 

@@ -23,16 +23,13 @@ static force_inline u64 operand_offset(const struct vcpu *v, const struct emu_in
 	return linear;
 }
 
-/*
- * The exit is about all of this operand, and nothing but a device is there: an access that is
- * aligned lies in one page.
- */
+/* The exit is about all of this operand: an access that is aligned lies in one page. */
 static force_inline bool is_operand(const struct vcpu *v, const struct emu_insn *insn,
 				    unsigned size, gpa_t gpa)
 {
 	u64 differ = (operand_offset(v, insn) ^ gpa.v) & (PAGE_SIZE - 1);
 
-	return !(differ | (gpa.v & (size - 1))) && !vm_mem_has_block(&v->vm->mem, gpa);
+	return !(differ | (gpa.v & (size - 1)));
 }
 
 /* 4 bytes clear the upper half of the register, 1 and 2 keep the rest of it. */

@@ -6,6 +6,7 @@
 #include "hv/dev/lapic.h"
 #include "hv/fetch_cache.h"
 #include "hv/regs.h"
+#include "hv/slots.h"
 #include "hv/start_state.h"
 
 struct vm;
@@ -61,6 +62,7 @@ struct vcpu {
 	u64 tsc_offset, tsc_adjust;
 	struct vcpu_msrs msrs;
 	struct emu_cache *emu_cache;
+	struct slot_cache slot_cache;
 	struct fetch_cache fetch_cache[FETCH_CACHES];
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];

@@ -13,12 +13,11 @@
 #include "hv/load/load.h"
 #include "hv/manager.h"
 #include "hv/placement.h"
+#include "hv/vm_slots.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/host_map.h"
 #include "mm/phys.h"
-
-#define ROM_BASE 0xc0000ul
 
 /* --- the local APICs of the VM, for its APIC bus --- */
 
@@ -100,23 +99,6 @@ static int choose_processors(const struct vm *vm)
 	return -ENOENT;
 }
 
-/*
- * Where option ROMs would be: kernels scan all of it for them. One frame of ones, readable without
- * an exit, says at every page what an unclaimed bus says; writes exit and are ignored.
- */
-static int map_rom_area(struct vm *vm)
-{
-	int err = 0;
-
-	vm->ones = frame_alloc(0);
-	if (!vm->ones.v)
-		return -ENOMEM;
-	memset(phys_to_virt(vm->ones), 0xff, PAGE_SIZE);
-	for (u64 a = ROM_BASE; !err && a < MEMMAP_BIOS_BASE; a += PAGE_SIZE)
-		err = ptab_map(&vm->tdp, a, vm->ones, PAGE_SIZE, backend->tdp_rom_flags());
-	return err;
-}
-
 static int build_memory(struct vm *vm)
 {
 	int err = guest_memmap_init(&vm->memmap, vm->config->memory);
@@ -128,9 +110,7 @@ static int build_memory(struct vm *vm)
 	if (!err)
 		err = ptab_init(&vm->tdp, backend->tdp_format());
 	if (!err)
-		err = vm_mem_init(&vm->mem, &vm->memmap, &vm->tdp, backend->tdp_ram_flags());
-	if (!err)
-		err = map_rom_area(vm);
+		err = vm_slots_init(vm);
 	if (!err)
 		err = backend->vm_init(vm);
 	return err;
@@ -172,6 +152,8 @@ static int build(struct vm *vm)
 	struct load_images images = { 0 };
 	int err = find_images(vm, &images);
 
+	if (!err && vm->config->test_hypercalls)
+		err = slot_call_start();
 	if (!err)
 		err = choose_processors(vm);
 	if (!err)
@@ -189,6 +171,7 @@ void vm_destroy(struct vm *vm)
 {
 	struct vcpu *v;
 
+	slot_call_drain(vm);
 	board_fini(vm);
 	/* Whoever found a vCPU on a processor (exit_print_last()) is past it after this, too. Pages
 	 * that a processor may use still are lost, and it has been named. */
@@ -200,9 +183,7 @@ void vm_destroy(struct vm *vm)
 	kstack_trim();
 	backend->vm_fini(vm);
 	shootdown_fini(&vm->shootdown);
-	vm_mem_fini(&vm->mem);
-	if (vm->ones.v)
-		frame_free(vm->ones, 0);
+	vm_slots_fini(vm);
 	heap_free(vm);
 }
 

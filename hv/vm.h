@@ -13,9 +13,10 @@
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
 #include "hv/mmu/shootdown.h"
+#include "hv/slot_call.h"
+#include "hv/slots.h"
 #include "hv/start_state.h"
 #include "hv/vcpu_table.h"
-#include "hv/vm_mem.h"
 #include "mm/ptab.h"
 
 /* How a VM came to its end. */
@@ -42,8 +43,8 @@ struct vm {
 	struct ptab tdp;
 	struct shootdown shootdown; /* of tdp */
 	struct guest_memmap memmap;
-	struct vm_mem mem;
-	hpa_t ones;		/* a frame of ones, mapped where option ROMs would be */
+	struct slots slots;
+	struct slot_call slot_call;
 	hpa_t apic_access_page; /* the backend's: a frame mapped where the local APICs are */
 	struct io_bus pio, mmio;
 	struct cpuid_table cpuid;

@@ -185,12 +185,14 @@ static void test_keys_bad(void **state)
 	expect_error(
 		VM_A "foo = 1\n",
 		"manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots",
+		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots, "
+		"test_hypercalls",
 		0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
-		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots",
+		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots, "
+		"test_hypercalls",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -201,7 +203,8 @@ static void test_keys_bad(void **state)
 	expect_error(VM_A "cpus = 1\n#\ncpus = 1\n",
 		     "manifest:6: [vm a] `cpus` again, first given on line 4; expected it once", 0);
 	expect_error(VM_A "memory = 1M\n",
-		     "manifest:4: [vm a] `memory` again, first given on line 2; expected it once",
+		     "manifest:4: [vm a] `memory` again, first given on line 2; expected "
+		     "it once",
 		     0);
 	expect_error("[vm a]\nkernel = k\n\n",
 		     "manifest:1: [vm a] no `memory`; expected memory = ... in this section", 0);
@@ -439,6 +442,7 @@ static void test_switches(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		refuse("uart", bad[i], "on or off");
 		refuse("debug_exit", bad[i], "on or off");
+		refuse("test_hypercalls", bad[i], "on or off");
 	}
 }
 

@@ -15,6 +15,8 @@
 #include "hv/emulate/emulate.h"
 #include "hv/mmio.h"
 #include "hv/vm.h"
+#include "mm/phys.h"
+#include "shim.h"
 
 #define RAM_SIZE 0x10000u
 #define PML4	 0x1000u
@@ -37,16 +39,40 @@ static bool executed;
 static unsigned finds, kills;
 static bool restless; /* page tables change under every walk */
 
-void *vm_mem_find(const struct vm_mem *mem, gpa_t gpa, u64 *left)
+/* The only slot, whose frames are `ram`. */
+static struct slot *slot;
+static u32 posted;
+
+struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn)
 {
-	assert_ptr_equal(mem, &vm.mem);
+	assert_ptr_equal(s, &vm.slots);
+	assert_ptr_equal(c, &vcpu.slot_cache);
 	finds++;
 	if (restless)
 		ram[PT + 8 * (CODE >> 12) + 7] ^= 0x10; /* a bit that means nothing */
-	if (gpa.v >= RAM_SIZE)
-		return NULL;
-	*left = RAM_SIZE - gpa.v;
-	return ram + gpa.v;
+	return slot && slot_holds(slot, gfn) ? slot : NULL;
+}
+
+void sched_post(struct thread *t, u32 bits)
+{
+	assert_ptr_equal(t, &vcpu.thread);
+	posted |= bits;
+}
+
+static void make_slot(u32 flags)
+{
+	static struct slot only;
+	static union {
+		struct slot_backing backing;
+		char room[sizeof(struct slot_backing) + sizeof(struct slot_extent)];
+	} b;
+
+	shim_phys = (char *)ram;
+	b.backing.extents = 1;
+	b.backing.pages = RAM_SIZE / PAGE_SIZE;
+	b.backing.extent[0].pages = b.backing.pages;
+	only = (struct slot){ .pages = b.backing.pages, .backing = &b.backing, .flags = flags };
+	slot = &only;
 }
 
 void vm_kill(struct vcpu *v, const char *fmt, ...)
@@ -135,6 +161,8 @@ static int set_up(void **unused)
 {
 	(void)unused;
 	memset(&vcpu, 0, sizeof(vcpu));
+	make_slot(0);
+	posted = 0;
 	memset(&cache, 0, sizeof(cache));
 	memset(&state, 0, sizeof(state));
 	memset(ram, 0x90, sizeof(ram));
@@ -278,6 +306,50 @@ static void test_decoded_once(void **unused)
 	/* Without a cache, too. */
 	vcpu.emu_cache = NULL;
 	assert_int_equal(mmio_instruction_length(&vcpu, NULL, 0), 1);
+}
+
+/* --- slots --- */
+
+static void test_read_only_slot(void **unused)
+{
+	const struct mmio_hint hint = { .valid = true, .write = true, .gpa = GPA(0x9000) };
+
+	(void)unused;
+	make_slot(SLOT_READ_ONLY);
+	memset(ram + 0x9000, 0x11, 8);
+	memcpy(ram + CODE, "\x89\x03", 2); /* mov %eax, (%rbx) */
+	vcpu.regs.r[REG_RBX] = 0x9000;
+	vcpu.regs.r[REG_RAX] = 0x22222222;
+	mmio_emulate(&vcpu, &hint);
+	assert_int_equal(new_rip, state.rip + 2); /* done, and lost */
+	assert_int_equal(ram[0x9000], 0x11);
+	/* So is that of a locked exchange, whose read is not. */
+	memcpy(ram + CODE, "\x87\x03", 2); /* xchg %eax, (%rbx) */
+	mmio_emulate(&vcpu, &hint);
+	assert_int_equal(ram[0x9000], 0x11);
+	assert_int_equal(vcpu.regs.r[REG_RAX], 0x11111111);
+	assert_int_equal(kills, 0);
+}
+
+/* The guest is entered again, unchanged, when others have had their turn. */
+static void test_invalid_slot(void **unused)
+{
+	const struct mmio_hint hint = { .valid = true, .gpa = GPA(0x9000) };
+
+	(void)unused;
+	memcpy(ram + CODE, "\x8b\x03", 2); /* mov (%rbx), %eax */
+	vcpu.regs.r[REG_RBX] = 0x9000;
+	vcpu.regs.r[REG_RAX] = 0x3333;
+	make_slot(SLOT_INVALID);
+	new_rip = 0;
+	mmio_emulate(&vcpu, &hint);
+	assert_int_equal(vcpu.regs.r[REG_RAX], 0x3333);
+	assert_int_equal(new_rip, 0);
+	assert_int_equal(injected, NO_FAULT);
+	assert_int_equal(posted, THREAD_RESCHED);
+	make_slot(0);
+	mmio_emulate(&vcpu, &hint);
+	assert_int_equal(new_rip, state.rip + 2);
 }
 
 /* --- fetching --- */
@@ -532,19 +604,11 @@ static void test_executed(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_lengths_64),
-		T(test_prefixes),
-		T(test_lengths_legacy),
-		T(test_no_instruction),
-		T(test_decoded_once),
-		T(test_page_end),
-		T(test_first_page_gone),
-		T(test_restless_tables),
-		T(test_given_bytes),
-		T(test_cr_moves),
-		T(test_cr_others),
-		T(test_cr_faults),
-		T(test_smsw),
+		T(test_lengths_64),	 T(test_prefixes),     T(test_lengths_legacy),
+		T(test_no_instruction),	 T(test_decoded_once), T(test_read_only_slot),
+		T(test_invalid_slot),	 T(test_page_end),     T(test_first_page_gone),
+		T(test_restless_tables), T(test_given_bytes),  T(test_cr_moves),
+		T(test_cr_others),	 T(test_cr_faults),    T(test_smsw),
 		T(test_executed),
 	};
 

@@ -272,6 +272,44 @@ static void test_updated(void **unused)
 	}
 }
 
+/* Each node in turn is replaced by one that has been in no tree, which takes over all it had. */
+static void test_replace(void **unused)
+{
+	struct rb_tree t = { .update = update };
+
+	(void)unused;
+	for (unsigned i = 0; i < 100; i++)
+		insert(&t, &items[i], 10 * random_below(100));
+	for (unsigned i = 0; i < 100; i++) {
+		struct item *from = model[i], *to = &items[100 + i];
+
+		to->key = from->key;
+		rb_replace(&t, &from->node, &to->node);
+		model[i] = to;
+		assert_null(from->node.parent);
+		check(&t);
+	}
+	while (count)
+		remove(&t, model[random_below(count)]);
+	check(&t);
+}
+
+/* A place found by the caller itself. */
+static void test_link(void **unused)
+{
+	struct rb_tree t = { 0 };
+
+	(void)unused;
+	for (unsigned i = 0; i < 100; i++) {
+		struct rb_node *last = rb_last(&t);
+
+		items[i].key = i;
+		rb_link(&t, &items[i].node, last, last ? &last->right : &t.root);
+		model[count++] = &items[i];
+		check(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +320,8 @@ int main(void)
 		cmocka_unit_test_setup(test_queue, set_up),
 		cmocka_unit_test_setup(test_height, set_up),
 		cmocka_unit_test_setup(test_updated, set_up),
+		cmocka_unit_test_setup(test_replace, set_up),
+		cmocka_unit_test_setup(test_link, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "hv/cpuid_exit.h"
 #include "hv/exit.h"
 #include "hv/mmio.h"
+#include "hv/mmu/tdp.h"
 #include "hv/msr.h"
 
 /* Codes up to 8FH are their own reason; the others get one behind them. */
@@ -227,7 +228,8 @@ static force_inline const u8 *code_at_rip(const struct vcpu *v, u64 mode)
 	_Static_assert(offsetof(struct vmcb, insn) + 16 <= sizeof(struct vmcb), "readable");
 	if (given_bytes(vmcb) == sizeof(vmcb->insn))
 		return vmcb->insn;
-	return fetch_cache_code(v->fetch_cache, v->rip, vmcb->save.cr3, mode, 16);
+	return fetch_cache_code(v->fetch_cache, v->rip, vmcb->save.cr3, mode,
+				slots_generation(&v->vm->slots), 16);
 }
 
 /* The access itself went to gpa: the short way, if the instruction is one for it. */
@@ -282,7 +284,13 @@ static enum run_next exit_npf(struct vcpu *v)
 	const struct svm_vcpu *x = svm_of(v);
 	const struct vmcb *vmcb = x->vmcb;
 	u64 info = vmcb->exit_info1;
+	gfn_t gfn = gpa_to_gfn(GPA(vmcb->exit_info2));
+	enum tdp_result in_slot = TDP_EMULATE;
 
+	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gfn) && !(info & NPF_RSV)))
+		in_slot = tdp_fault(v, GPA(vmcb->exit_info2), info & NPF_WRITE);
+	if (in_slot != TDP_EMULATE)
+		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
 	if (unlikely((info & NPF_RSV) || x->vectoring))
 		return kill_by_npf(v);
 	if (unlikely(!(info & NPF_FINAL) ||

@@ -62,7 +62,8 @@ static force_inline u32 peek(const struct vcpu *v)
 
 	if (unlikely(!fetch_mode_is_64bit(mode)))
 		return 0;
-	code = fetch_cache_code(v->fetch_cache, s->rip, s->cr3, mode, sizeof(bytes));
+	code = fetch_cache_code(v->fetch_cache, s->rip, s->cr3, mode,
+				slots_generation(&v->vm->slots), sizeof(bytes));
 	if (unlikely(!code))
 		return 0;
 	memcpy(&bytes, code, sizeof(bytes));

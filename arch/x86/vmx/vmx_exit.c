@@ -9,6 +9,7 @@
 #include "hv/cpuid_exit.h"
 #include "hv/exit.h"
 #include "hv/mmio.h"
+#include "hv/mmu/tdp.h"
 #include "hv/msr.h"
 
 #define HANDLERS	    64 /* basic exit reasons up to 63 */
@@ -265,7 +266,8 @@ static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
 
 	if (unlikely(!fetch_mode_is_kernel(mode)))
 		return false;
-	code = fetch_cache_code(v->fetch_cache, v->rip, vmcs_readn(VMCS_GUEST_CR3), mode, 16);
+	code = fetch_cache_code(v->fetch_cache, v->rip, vmcs_readn(VMCS_GUEST_CR3), mode,
+				slots_generation(&v->vm->slots), 16);
 	if (likely(code))
 		length = mmio_move(v, code, gpa, write);
 	if (unlikely(!length))
@@ -310,17 +312,22 @@ static enum run_next exit_ept_violation(struct vcpu *v)
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
 	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
+	enum tdp_result in_slot = TDP_EMULATE;
 
-	if (unlikely(vmx_of(v)->vectoring)) {
-		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
-			gpa.v);
-		return RUN_LEAVE;
-	}
 	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
 	 */
 	if (qual & EPT_QUAL_NMI)
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
 			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
+	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa))))
+		in_slot = tdp_fault(v, gpa, write);
+	if (in_slot != TDP_EMULATE)
+		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+	if (unlikely(vmx_of(v)->vectoring)) {
+		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
+			gpa.v);
+		return RUN_LEAVE;
+	}
 	if (unlikely(!valid || !emulate_move(v, gpa, write)))
 		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
 	return RUN_RESUME_ALL;
@@ -339,6 +346,7 @@ static enum run_next exit_ept_misconfig(struct vcpu *v)
 /* Host interrupts that could not get through to a guest with interrupts off are taken now. */
 static enum run_next exit_preemption_timer(struct vcpu *v)
 {
+	vmx_arm_preemption_timer();
 	trap_irq_window();
 	/* The shadow of an STI that IF has not outlived. */
 	if (vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF))

@@ -1,0 +1,38 @@
+/*
+ * Two-dimensional paging: the VM's EPT or NPT tables follow its slots. RAM is mapped when a VM is
+ * built; what a change of slots has removed comes back fault by fault. Faults are handled on all
+ * vCPUs at once: the tables are changed by compare-exchange, and no lock is taken.
+ */
+#ifndef NEAP_HV_MMU_TDP_H
+#define NEAP_HV_MMU_TDP_H
+
+#include "core/types.h"
+
+struct slot;
+struct vcpu;
+struct vm;
+
+enum tdp_result {
+	TDP_RESUME,  /* it is mapped now: the guest repeats the access */
+	TDP_LEAVE,   /* not now: the vCPU's loop has something to do first */
+	TDP_EMULATE, /* no RAM is there, or none that may be written */
+};
+
+/*
+ * The guest's access of gpa (its own, or one of the walk of its page tables) was refused by the
+ * tables. Finds the slot and maps the largest page that fits. An exit's handler, of the vCPU's own.
+ */
+enum tdp_result tdp_fault(struct vcpu *vcpu, gpa_t gpa, bool write);
+
+/* Maps all of a slot at once, in the largest pages. -ENOMEM: what was mapped stays. The VM does not
+ * run yet. Worker context; opens interrupt windows. */
+int tdp_map_slot(struct vm *vm, const struct slot *slot) __must_check;
+
+/*
+ * Removes what is mapped of a slot and waits until no processor has it in its TLBs. Nobody maps
+ * anything of the slot meanwhile that must not be there: see slots.c. -ETIMEDOUT: as of
+ * shootdown(). Worker context.
+ */
+int tdp_unmap_slot(struct vm *vm, const struct slot *slot) __must_check;
+
+#endif

@@ -1,0 +1,254 @@
+#include "hv/slots.h"
+
+#include <errno.h>
+
+#include "mm/heap.h"
+
+void slots_init(struct slots *s, gfn_t end, const struct slots_ops *ops)
+{
+	*s = (struct slots){ .generation = 1, .end = end.v, .ops = ops };
+	for (unsigned i = 0; i < SLOT_SETS; i++)
+		slot_set_init(&s->set[i], i);
+	s->active = &s->set[0];
+}
+
+void slots_fini(struct slots *s)
+{
+	struct slot_set *set = s->active;
+	struct slot *slot;
+
+	while (set && (slot = slot_set_first(set))) {
+		slot_set_replace(set, slot, NULL);
+		slot_backing_free(slot->backing);
+		heap_free(slot);
+	}
+	for (unsigned i = 0; set && i < SLOT_SETS; i++)
+		slot_set_fini(&s->set[i]);
+	s->count = 0;
+}
+
+/* --- readers --- */
+
+struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn)
+{
+	/* Before the set is read: the set is of this generation, or a later one. */
+	u64 generation = slots_generation(s);
+	struct slot *slot;
+
+	if (c->generation != generation)
+		*c = (struct slot_cache){ .generation = generation };
+	if (c->slot && slot_holds(c->slot, gfn))
+		return c->slot;
+	if (gfn.v - c->gap.first < c->gap.pages)
+		return NULL;
+	slot = slot_set_search(slots_active(s), gfn, &c->gap);
+	if (slot)
+		c->slot = slot;
+	return slot;
+}
+
+/* --- the changer --- */
+
+static int begin_change(struct slots *s)
+{
+	return atomic_xchg(&s->changing, 1u) ? -EBUSY : 0;
+}
+
+static int end_change(struct slots *s, int err)
+{
+	store_release(&s->changing, 0u);
+	return err;
+}
+
+static struct slot_set *inactive(struct slots *s)
+{
+	return &s->set[s->active == &s->set[0]];
+}
+
+/* All see the other set from now on; returns when nobody reads the one that was active. */
+static void publish(struct slots *s)
+{
+	rcu_assign_pointer(s->active, inactive(s));
+	store_release(&s->generation, s->generation + 1);
+	rcu_synchronize();
+}
+
+/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
+static void change_both(struct slots *s, struct slot *from, struct slot *to)
+{
+	slot_set_replace(inactive(s), from, to);
+	publish(s);
+	slot_set_replace(inactive(s), from, to);
+}
+
+static struct slot *copy_of(const struct slot *slot, gfn_t base, u32 flags)
+{
+	struct slot *copy = heap_alloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->id = slot->id;
+	copy->base = base;
+	copy->pages = slot->pages;
+	copy->flags = flags;
+	copy->backing = slot->backing;
+	return copy;
+}
+
+static bool is_range(const struct slots *s, gfn_t base, u64 pages)
+{
+	return pages && base.v < s->end && pages <= s->end - base.v;
+}
+
+static int check_spec(struct slots *s, const struct slot_spec *spec,
+		      const struct slot_backing *backing)
+{
+	if (spec->id >> SLOT_ID_BITS || (spec->flags & ~(u32)SLOT_FLAGS) ||
+	    !is_range(s, spec->base, spec->pages) || backing->pages != spec->pages)
+		return -EINVAL;
+	if (slot_set_find_id(s->active, spec->id) ||
+	    slot_set_overlap(s->active, spec->base, spec->pages))
+		return -EEXIST;
+	if (s->count < SLOTS_MAX)
+		return 0;
+	s->full++;
+	return -ENOSPC;
+}
+
+static int create(struct slots *s, const struct slot_spec *spec, struct slot_backing *backing)
+{
+	int err = check_spec(s, spec, backing);
+	struct slot *slot;
+
+	for (unsigned i = 0; !err && i < SLOT_SETS; i++)
+		err = slot_set_prepare(&s->set[i], spec->id);
+	if (err)
+		return err;
+	slot = heap_alloc(sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	slot->id = spec->id;
+	slot->base = spec->base;
+	slot->pages = spec->pages;
+	slot->flags = spec->flags;
+	slot->backing = backing;
+	change_both(s, NULL, slot);
+	s->count++;
+	return 0;
+}
+
+int slots_create(struct slots *s, const struct slot_spec *spec, struct slot_backing *backing)
+{
+	int err = begin_change(s);
+
+	return err ? err : end_change(s, create(s, spec, backing));
+}
+
+/*
+ * `from` goes, and `to` comes in its place (NULL: nothing), somewhere else. First an invalid copy
+ * takes its place: when that is published and the readers of the set before it are gone, nobody can
+ * map anything of the slot any more. Then what is mapped is removed, of the slot that is active
+ * now: the copy. The set that has been inactive since holds `from` still.
+ */
+static int take_away(struct slots *s, struct slot *from, struct slot *invalid, struct slot *to)
+{
+	int err;
+
+	slot_set_replace(inactive(s), from, invalid);
+	publish(s);
+	err = s->ops->flush(s, invalid);
+	slot_set_replace(inactive(s), from, to);
+	publish(s);
+	slot_set_replace(inactive(s), invalid, to);
+	return err;
+}
+
+static int move(struct slots *s, u32 id, gfn_t base)
+{
+	struct slot *from = slot_set_find_id(s->active, id), *invalid, *to, *other;
+	int err = -ENOMEM;
+
+	if (!from)
+		return -ENOENT;
+	if (!is_range(s, base, from->pages))
+		return -EINVAL;
+	if (base.v == from->base.v)
+		return 0;
+	/* The range may be in part its own: the first slot there that is another one counts. */
+	other = slot_set_overlap(s->active, base, from->pages);
+	if (other == from)
+		other = slot_set_next(s->active, from);
+	if (other && other != from && other->base.v < base.v + from->pages)
+		return -EEXIST;
+	invalid = copy_of(from, from->base, from->flags | SLOT_INVALID);
+	to = copy_of(from, base, from->flags);
+	if (invalid && to) {
+		err = take_away(s, from, invalid, to);
+		to = from;
+	}
+	/* All went well: the original. If not: what could be had. */
+	heap_free(to);
+	heap_free(invalid);
+	return err;
+}
+
+int slots_move(struct slots *s, u32 id, gfn_t base)
+{
+	int err = begin_change(s);
+
+	return err ? err : end_change(s, move(s, id, base));
+}
+
+static int delete (struct slots *s, u32 id)
+{
+	struct slot *from = slot_set_find_id(s->active, id), *invalid;
+	int err;
+
+	if (!from)
+		return -ENOENT;
+	invalid = copy_of(from, from->base, from->flags | SLOT_INVALID);
+	if (!invalid)
+		return -ENOMEM;
+	err = take_away(s, from, invalid, NULL);
+	s->count--;
+	if (!err)
+		slot_backing_free(from->backing);
+	heap_free(from);
+	heap_free(invalid);
+	return err;
+}
+
+int slots_delete(struct slots *s, u32 id)
+{
+	int err = begin_change(s);
+
+	return err ? err : end_change(s, delete (s, id));
+}
+
+static int set_flags(struct slots *s, u32 id, u32 flags)
+{
+	struct slot *from = slot_set_find_id(s->active, id), *to;
+	int err;
+
+	if (flags & ~(u32)SLOT_FLAGS)
+		return -EINVAL;
+	if (!from)
+		return -ENOENT;
+	if (from->flags == flags)
+		return 0;
+	to = copy_of(from, from->base, flags);
+	if (!to)
+		return -ENOMEM;
+	change_both(s, from, to);
+	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
+	err = s->ops->flush(s, to);
+	heap_free(from);
+	return err;
+}
+
+int slots_set_flags(struct slots *s, u32 id, u32 flags)
+{
+	int err = begin_change(s);
+
+	return err ? err : end_change(s, set_flags(s, id, flags));
+}
