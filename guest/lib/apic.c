@@ -11,6 +11,28 @@ void apic_write(uint32_t reg, uint32_t value)
 		mmio_write32(APIC_BASE + reg, value);
 }
 
+uint32_t apic_read(uint32_t reg)
+{
+	return apic_x2apic ? (uint32_t)rdmsr(APIC_MSR(reg)) : mmio_read32(APIC_BASE + reg);
+}
+
+uint32_t apic_id(void)
+{
+	uint32_t id = apic_read(APIC_ID);
+
+	return apic_x2apic ? id : id >> 24;
+}
+
+void apic_send(uint32_t command, uint32_t destination)
+{
+	if (apic_x2apic) {
+		wrmsr(APIC_MSR(APIC_ICR), (uint64_t)destination << 32 | command);
+	} else {
+		mmio_write32(APIC_BASE + APIC_ICR_HIGH, destination << 24);
+		mmio_write32(APIC_BASE + APIC_ICR, command);
+	}
+}
+
 void apic_eoi(void)
 {
 	apic_write(APIC_EOI, 0);

@@ -10,9 +10,14 @@ extern volatile uint64_t page_pdpt[], page_low[];
 
 static volatile uint64_t page_window[512] __attribute__((aligned(4096)));
 
+void page_set_low(uintptr_t address, uint64_t entry)
+{
+	page_low[address >> 12] = entry;
+}
+
 void page_forbid(uintptr_t address)
 {
-	page_low[address >> 12] = 0;
+	page_set_low(address, 0);
 	page_invalidate(address);
 }
 

@@ -9,6 +9,12 @@
 void page_forbid(uintptr_t address);
 
 /*
+ * Sets the entry of the 4 KiB page at ADDRESS, below 2 MiB, which all processors share; no TLB is
+ * flushed.
+ */
+void page_set_low(uintptr_t address, uint64_t entry);
+
+/*
  * Maps the 2 MiB page that PHYSICAL is in, and the one behind it unless it begins at or above
  * LIMIT, and returns PHYSICAL's virtual address. One such window exists: the next call moves it.
  * PHYSICAL may be any number below 2^52, also one the processor must refuse.

@@ -1,20 +1,13 @@
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include "exit.h"
 #include "trap.h"
 #include "uart.h"
 #include "x86.h"
 
-#define TRAP_STUB_SIZE	16
-#define TRAP_STACK_SIZE 8192
-#define TRAP_SPURIOUS	0xff
-#define GDT_TSS		3
-
-/*
- * Every gate switches stacks, so that newlib's red zone survives. One stack for interrupts (they
- * do not nest), one for exceptions, one for those that may strike within an exception.
- */
-enum { TRAP_IST_INTERRUPT = 1, TRAP_IST_EXCEPTION, TRAP_IST_ABORT, TRAP_IST_END };
+#define TRAP_STUB_SIZE 16
+#define TRAP_SPURIOUS  0xff
 
 struct trap_gate {
 	uint16_t offset_low, selector;
@@ -22,13 +15,6 @@ struct trap_gate {
 	uint16_t offset_middle;
 	uint32_t offset_high, reserved;
 };
-
-struct trap_tss {
-	uint32_t reserved;
-	uint64_t rsp[3], ist[8]; /* ist[0] is reserved by the architecture */
-	uint64_t reserved1;
-	uint16_t reserved2, io_map;
-} __attribute__((packed));
 
 struct trap_range {
 	uint64_t start, end;
@@ -50,8 +36,7 @@ volatile struct trap_record trap_last;
 
 static void (*trap_handlers[256])(struct trap_frame *);
 static struct trap_gate trap_idt[256] __attribute__((aligned(16)));
-static struct trap_tss trap_tss;
-static char trap_stacks[TRAP_IST_END][TRAP_STACK_SIZE] __attribute__((aligned(16)));
+static struct trap_cpu trap_boot_cpu;
 
 void trap_set_handler(unsigned int vector, void (*handler)(struct trap_frame *))
 {
@@ -127,19 +112,28 @@ static unsigned int trap_vector_ist(unsigned int vector)
 	return vector == 2 || vector == 8 || vector == 18 ? TRAP_IST_ABORT : TRAP_IST_EXCEPTION;
 }
 
-void trap_init(void)
+void trap_init_cpu(struct trap_cpu *cpu)
 {
-	uint64_t tss = (uintptr_t)&trap_tss;
+	uint64_t tss = (uintptr_t)&cpu->tss;
 	unsigned int i;
 
+	memcpy(cpu->gdt, gdt, sizeof(cpu->gdt));
+	memset(&cpu->tss, 0, sizeof(cpu->tss));
 	for (i = 1; i < TRAP_IST_END; i++)
-		trap_tss.ist[i] = (uintptr_t)trap_stacks[i] + TRAP_STACK_SIZE;
-	trap_tss.io_map = sizeof(trap_tss);
+		cpu->tss.ist[i] = (uintptr_t)cpu->stacks[i - 1] + TRAP_STACK_SIZE;
+	cpu->tss.io_map = sizeof(cpu->tss);
 	/* 64-bit TSS descriptor, 0x89: present, available TSS (SDM 3A, 7.2.3) */
-	gdt[GDT_TSS] = (sizeof(trap_tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
-		       (tss >> 24 & 0xff) << 56;
-	gdt[GDT_TSS + 1] = tss >> 32;
-	tr_load(GDT_TSS * 8);
+	cpu->gdt[TRAP_GDT_TSS] = (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+				 (tss >> 24 & 0xff) << 56;
+	cpu->gdt[TRAP_GDT_TSS + 1] = tss >> 32;
+	gdt_load(cpu->gdt, sizeof(cpu->gdt));
+	tr_load(TRAP_GDT_TSS * 8);
+	idt_load(trap_idt, sizeof(trap_idt));
+}
+
+void trap_init(void)
+{
+	unsigned int i;
 
 	for (i = 0; i < 256; i++) {
 		uintptr_t stub = (uintptr_t)trap_stubs + i * TRAP_STUB_SIZE;
@@ -151,5 +145,5 @@ void trap_init(void)
 						  .offset_middle = (uint16_t)(stub >> 16),
 						  .offset_high = (uint32_t)(stub >> 32) };
 	}
-	idt_load(trap_idt, sizeof(trap_idt));
+	trap_init_cpu(&trap_boot_cpu);
 }

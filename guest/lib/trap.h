@@ -37,7 +37,34 @@ extern volatile struct trap_record trap_last;
  */
 void trap_set_handler(unsigned int vector, void (*handler)(struct trap_frame *frame));
 
-/* Loads the TSS and the IDT. Called once, before main(). */
+/*
+ * Every gate switches stacks, so that newlib's red zone survives. One stack for interrupts (they
+ * do not nest), one for exceptions, one for those that may strike within an exception.
+ */
+enum { TRAP_IST_INTERRUPT = 1, TRAP_IST_EXCEPTION, TRAP_IST_ABORT, TRAP_IST_END };
+
+#define TRAP_STACK_SIZE	 8192
+#define TRAP_GDT_TSS	 3
+#define TRAP_GDT_ENTRIES (TRAP_GDT_TSS + 2)
+
+struct trap_tss {
+	uint32_t reserved;
+	uint64_t rsp[3], ist[8]; /* ist[0] is reserved by the architecture */
+	uint64_t reserved1;
+	uint16_t reserved2, io_map;
+} __attribute__((packed));
+
+/* What each processor has of its own: segment table, TSS and the stacks of its gates. */
+struct trap_cpu {
+	char stacks[TRAP_IST_END - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
+	uint64_t gdt[TRAP_GDT_ENTRIES];
+	struct trap_tss tss;
+};
+
+/* Loads this processor's segment table and TSS, which are filled in anew, and the IDT of all. */
+void trap_init_cpu(struct trap_cpu *cpu);
+
+/* Makes the IDT, and loads all of it on the first processor. Called once, before main(). */
 void trap_init(void);
 
 #endif

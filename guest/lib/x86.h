@@ -11,6 +11,7 @@
 #define MSR_APIC_BASE	 0x1b
 #define MSR_PAT		 0x277
 #define MSR_TSC_DEADLINE 0x6e0
+#define MSR_GS_BASE	 0xc0000101u
 
 #define CR4_OSXSAVE (1ul << 18)
 #define CR4_SMEP    (1ul << 20)
@@ -143,15 +144,19 @@ static inline void tr_load(uint16_t selector)
 	__asm__ volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
-static inline void idt_load(const void *idt, size_t size)
-{
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) pointer = { (uint16_t)(size ? size - 1 : 0), (uintptr_t)idt };
-
-	__asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
-}
+/* X86_TABLE(idt) defines idt_load(); a table of no bytes has the limit 0. */
+#define X86_TABLE(name)                                                                   \
+	static inline void name##_load(const void *table, size_t size)                    \
+	{                                                                                 \
+		struct {                                                                  \
+			uint16_t limit;                                                   \
+			uint64_t base;                                                    \
+		} __attribute__((packed)) pointer = { (uint16_t)(size ? size - 1 : 0),    \
+						      (uintptr_t)table };                 \
+		__asm__ volatile("l" #name " %0" : : "m"(pointer) : "memory");            \
+	}
+X86_TABLE(gdt)
+X86_TABLE(idt)
 
 /*
  * One hypercall in KVM's registers (number in rax, result in rax), with the number also in rcx,
