@@ -150,6 +150,22 @@ void sched_post(struct thread *t, u32 bits)
 		kick(c);
 }
 
+bool sched_post_quietly(struct thread *t, u32 bits)
+{
+	struct cpu *c = t->cpu;
+	bool posted = (atomic_fetch_or(&t->pending, bits) & bits) == bits, running;
+
+	if (t == sched_current())
+		return false;
+	/* Under the lock: who becomes the running one after this sees the bits. */
+	spin_lock(&c->runqueue.lock);
+	running = t->state == THREAD_RUNNING;
+	spin_unlock(&c->runqueue.lock);
+	if (running && !posted)
+		kick(c);
+	return running;
+}
+
 /* First code of a thread, from switch_first_entry. */
 void sched_thread_start(void)
 {

@@ -30,7 +30,13 @@ struct vm_config {
 	/* Devices; all of the board's timers and interrupt controllers are always there. */
 	bool uart;	 /* 16550 at 0x3f8, default on */
 	bool debug_exit; /* isa-debug-exit at 0xf4, default on */
-	unsigned line;	 /* of the [vm] header in the manifest, for messages */
+	/* Hyper-V enlightenments, default off; VP indexes by the vCPU's number, none: the number.
+	 */
+	bool hyperv;
+	unsigned vp_index_count; /* 0, or cpus */
+	bool vp_index_reversed;
+	u16 vp_index[VM_MAX_CPUS];
+	unsigned line; /* of the [vm] header in the manifest, for messages */
 };
 
 #endif

@@ -1,17 +1,23 @@
 #include "hv/manifest_key.h"
 
+#include "hv/hyperv/vp_index.h"
+
 /* A constant's value in a message. */
 #define STR(x)	#x
 #define XSTR(x) STR(x)
 
-#define EXPECT_CPUS    "a number of CPUs from 1 to " XSTR(VM_MAX_CPUS)
-#define EXPECT_MEMORY  "a size from 1M to 1024G in steps of 4K, such as 512M or 2G"
-#define EXPECT_NAME    "the name of one boot module, at most 63 bytes"
-#define EXPECT_SWITCH  "on or off"
-#define EXPECT_LINE    "at most 1023 bytes, with both quotes or none"
-#define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
+#define EXPECT_CPUS   "a number of CPUs from 1 to " XSTR(VM_MAX_CPUS)
+#define EXPECT_MEMORY "a size from 1M to 1024G in steps of 4K, such as 512M or 2G"
+#define EXPECT_NAME   "the name of one boot module, at most 63 bytes"
+#define EXPECT_SWITCH "on or off"
+#define EXPECT_LINE   "at most 1023 bytes, with both quotes or none"
+#define EXPECT_VP_INDEX \
+	"identity, reversed, or a list such as 1,0 of numbers from 0 to 4095, one for each CPU"
+#define EXPECT_OTHER_INDEX "an index that no other CPU has"
+#define EXPECT_MODULES	   "at most " XSTR(VM_MODULE_MAX) " modules"
 
 /* The messages above spell these out. */
+_Static_assert(VP_INDEX_MAX == 4096, "see EXPECT_VP_INDEX");
 _Static_assert(VM_MIN_MEMORY == MIB && VM_MAX_MEMORY == 1024 * GIB, "see EXPECT_MEMORY");
 _Static_assert(MODULE_NAME_MAX == 64 && VM_CMDLINE_MAX == 1024, "see EXPECT_NAME, EXPECT_LINE");
 _Static_assert(MODULE_NAME_MAX <= VM_CMDLINE_MAX, "a module's name can be its string");
@@ -150,6 +156,47 @@ static const char *set_debug_exit(struct vm_config *vm, struct span value, struc
 	return set_switch(&vm->debug_exit, value, bad);
 }
 
+static const char *set_hyperv(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_switch(&vm->hyperv, value, bad);
+}
+
+/* The indexes of the vCPUs, in their order. */
+static const char *set_vp_index_list(struct vm_config *vm, struct span value, struct span *bad)
+{
+	u64 taken[VP_INDEX_MAX / 64] = { 0 }, n;
+	unsigned count = 0;
+	struct span item;
+	bool more = true;
+
+	while (more) {
+		more = span_split(&value, ',', &item);
+		*bad = span_trim(more ? item : value);
+		if (count == VM_MAX_CPUS || !only_word(*bad, &item) ||
+		    !span_number(item, VP_INDEX_MAX - 1, &n))
+			return EXPECT_VP_INDEX;
+		if (taken[n / 64] & BIT(n % 64))
+			return EXPECT_OTHER_INDEX;
+		taken[n / 64] |= BIT(n % 64);
+		vm->vp_index[count++] = (u16)n;
+	}
+	vm->vp_index_count = count;
+	return NULL;
+}
+
+static const char *set_vp_index(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span list = value;
+
+	/* A comment may have commas. */
+	(void)span_split(&value, '#', &list);
+	list = span_trim(list);
+	if (span_equals(list, "identity"))
+		return NULL;
+	vm->vp_index_reversed = span_equals(list, "reversed");
+	return vm->vp_index_reversed ? NULL : set_vp_index_list(vm, list, bad);
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -162,6 +209,8 @@ static const struct {
 	[KEY_MODULE] = { "module", set_module },
 	[KEY_UART] = { "uart", set_uart },
 	[KEY_DEBUG_EXIT] = { "debug_exit", set_debug_exit },
+	[KEY_HYPERV] = { "hyperv", set_hyperv },
+	[KEY_VP_INDEX] = { "vp_index", set_vp_index },
 };
 
 enum manifest_key manifest_find_key(struct span name)

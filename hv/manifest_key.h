@@ -14,11 +14,15 @@ enum manifest_key {
 	KEY_MODULE,
 	KEY_UART,
 	KEY_DEBUG_EXIT,
+	KEY_HYPERV,
+	KEY_VP_INDEX,
 	KEY_COUNT /* none of them */
 };
 
 /* All keys, for messages. */
-#define MANIFEST_KEYS "cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit"
+#define MANIFEST_KEYS                                                       \
+	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, " \
+	"hyperv, vp_index"
 
 enum manifest_key manifest_find_key(struct span name);
 

@@ -9,6 +9,7 @@
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
 #include "hv/placement.h"
+#include "hv/vcpu_flush.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -222,6 +223,8 @@ static bool handle_pending(struct vcpu *v)
 		sched_yield();
 		ensure_loaded(v);
 	}
+	if (pending & VCPU_FLUSH)
+		vcpu_flush_serve(v);
 	if (pending & (VCPU_INIT | VCPU_SIPI))
 		handle_init_sipi(v);
 	if (pending & (VCPU_IRQ | VCPU_NMI))

@@ -8,6 +8,7 @@
 #include "hv/cpuid.h"
 #include "hv/dev/apic_bus.h"
 #include "hv/dev/board.h"
+#include "hv/hyperv/hyperv.h"
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
 #include "hv/start_state.h"
@@ -43,6 +44,8 @@ struct vm {
 	struct cpuid_table cpuid;
 	struct apic_bus apic_bus;
 	struct board board;
+	struct hyperv hyperv;
+	u64 flush_ticket; /* atomic: flushes begun; see hv/vcpu_flush.h */
 	struct vm_console console;
 	u64 start_tsc;
 	u64 tsc_offset;	  /* every vCPU's at power-up: the guest's TSC starts at 0 */

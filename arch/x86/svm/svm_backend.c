@@ -221,6 +221,7 @@ static void xmm(struct vcpu *v, unsigned index, u8 value[16], bool write)
 
 const struct backend_ops svm_backend = {
 	.name = "SVM",
+	.hypercall_insn = { 0x0f, 0x01, 0xd9 },
 	.probe = probe,
 	.print = svm_caps_print,
 	.cpu_init = svm_cpu_init,
@@ -238,6 +239,7 @@ const struct backend_ops svm_backend = {
 	.load = load,
 	.unload = unload,
 	.retire = retire,
+	.flush_guest = svm_flush_guest,
 	.run = run,
 	.deliver_irq = svm_deliver_irq,
 	.deliver_nmi = svm_deliver_nmi,
