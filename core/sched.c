@@ -152,18 +152,16 @@ void sched_post(struct thread *t, u32 bits)
 
 bool sched_post_quietly(struct thread *t, u32 bits)
 {
-	struct cpu *c = t->cpu;
-	bool posted = (atomic_fetch_or(&t->pending, bits) & bits) == bits, running;
+	/* Full barrier: pairs with that in switch_away(), between the state of the one that is to
+	 * run and its own look at the word. */
+	bool posted = (atomic_fetch_or(&t->pending, bits) & bits) == bits;
 
-	if (t == sched_current())
+	if (t == sched_current() || !sched_is_running(t))
 		return false;
-	/* Under the lock: who becomes the running one after this sees the bits. */
-	spin_lock(&c->runqueue.lock);
-	running = t->state == THREAD_RUNNING;
-	spin_unlock(&c->runqueue.lock);
-	if (running && !posted)
-		kick(c);
-	return running;
+	/* Who posted the same before has kicked it. */
+	if (!posted)
+		kick(READ_ONCE(t->cpu));
+	return true;
 }
 
 /* First code of a thread, from switch_first_entry. */

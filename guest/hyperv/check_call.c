@@ -5,8 +5,8 @@
 #include "hyperv.h"
 #include "paging.h"
 
-#define ROUNDS	  10
-#define STORM	  200 /* calls of each processor */
+#define ROUNDS	  4
+#define STORM	  50 /* calls of each processor */
 #define PTE_P_RW  3ull
 #define FRAMES	  2
 #define NO_RAM	  0xfed00000ul

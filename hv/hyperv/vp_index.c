@@ -64,7 +64,10 @@ static int make_table(const struct vp_index *m, const u16 *index, struct vp_inde
 	return 0;
 }
 
-/* The new table is there for all who look from here on; the old one is the caller's to retire. */
+/*
+ * The new table is there for all who look from here on. Returns the old one, which is the caller's
+ * to retire when it has given back the lock.
+ */
 static struct vp_index_table *publish(struct vp_index *m, struct vp_index_table *t)
 {
 	struct vp_index_table *old = m->table;
@@ -75,40 +78,52 @@ static struct vp_index_table *publish(struct vp_index *m, struct vp_index_table 
 }
 
 /*
- * An exit handler on another CPU may be in it until its next quiescent state. Changes are few, and
- * the host's own: so tables are kept until the VM ends, and then freed. The lock is held.
+ * An exit handler on another CPU may be in it until that CPU's next quiescent state. Changes are
+ * few, and the host's own: so tables are kept until the VM ends. No lock is held: a grace period
+ * could be waited for here instead.
  */
 static void vp_index_retire(struct vp_index *m, struct vp_index_table *old)
 {
 	if (!old)
 		return;
+	spin_lock(&m->lock);
 	old->next = m->retired;
 	m->retired = old;
-}
-
-int vp_index_set_all(struct vp_index *m, const u16 *index)
-{
-	struct vp_index_table *t;
-	int err;
-
-	spin_lock(&m->lock);
-	err = make_table(m, index, &t);
-	if (!err)
-		vp_index_retire(m, publish(m, t));
 	spin_unlock(&m->lock);
-	return err;
 }
 
-/* All indexes as they are, by position; the lock is held. */
+/* All indexes as they are, by position. */
 static void copy_indexes(const struct vp_index *m, u16 *index)
 {
 	for (u32 i = 0; i < m->count; i++)
 		index[i] = (u16)vp_index_of(m, i).v;
 }
 
-int vp_index_set(struct vp_index *m, u32 position, vp_index_t index)
+/* Publishes a table of these indexes; *old is to be retired. The lock is held. */
+static int change(struct vp_index *m, const u16 *index, struct vp_index_table **old)
 {
 	struct vp_index_table *t;
+	int err = make_table(m, index, &t);
+
+	*old = err ? NULL : publish(m, t);
+	return err;
+}
+
+int vp_index_set_all(struct vp_index *m, const u16 *index)
+{
+	struct vp_index_table *old;
+	int err;
+
+	spin_lock(&m->lock);
+	err = change(m, index, &old);
+	spin_unlock(&m->lock);
+	vp_index_retire(m, old);
+	return err;
+}
+
+int vp_index_set(struct vp_index *m, u32 position, vp_index_t index)
+{
+	struct vp_index_table *old;
 	u16 *all;
 	int err;
 
@@ -120,10 +135,9 @@ int vp_index_set(struct vp_index *m, u32 position, vp_index_t index)
 	spin_lock(&m->lock);
 	copy_indexes(m, all);
 	all[position] = (u16)index.v;
-	err = make_table(m, all, &t);
-	if (!err)
-		vp_index_retire(m, publish(m, t));
+	err = change(m, all, &old);
 	spin_unlock(&m->lock);
+	vp_index_retire(m, old);
 	heap_free(all);
 	return err;
 }
