@@ -124,7 +124,7 @@ run: setup
 	@scripts/run --boot kernel
 
 bench: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests bench-programs
 	@scripts/bench
 
 SOAK_BOOTS ?= 50

@@ -9,9 +9,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+/* The C library has one of that name. */
+#define sched_yield hv_sched_yield
 #include "hv/backend.h"
 #include "hv/vcpu_flush.h"
 #include "hv/vm.h"
+#undef sched_yield
 #include "tsan.h"
 
 static struct vm vm;
