@@ -97,7 +97,8 @@ void bench(void)
 	measure_empty();
 	MEASURE("unknown", hv_call(0x7777, 0, 0));
 	for (kind = 0; kind < FLUSH_KINDS; kind++)
-		if (vp < 64 || kind == 1 || kind == 3 || kind == 4 || kind == 5)
+		if ((vp < 64 && (kind != 6 || smp_count <= 64)) || kind == 1 || kind == 3 ||
+		    kind == 4 || kind == 5)
 			measure_flush(kind, vp);
 	measure_ipi(vp);
 	printf("bench: empty-pair %lu %lu\n", empty, empty);

@@ -28,9 +28,36 @@ static uint64_t all_named(void)
 	return mask;
 }
 
+/* A mask of 64 cannot name every processor: where it does not, the call is made with a set. */
+static bool mask_names_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < smp_count; i++)
+		if (workers[i].vp_index >= 64)
+			return false;
+	return true;
+}
+
+static unsigned int possible_flush(unsigned int kind, uint32_t vp)
+{
+	if (kind == 6)
+		return mask_names_all() ? kind : 5;
+	return vp >= 64 && (kind == 0 || kind == 2) ? kind + 1 : kind;
+}
+
+static unsigned int possible_ipi(unsigned int kind, uint32_t vp)
+{
+	if (kind == 3)
+		return mask_names_all() ? kind : 2;
+	return vp >= 64 && kind == 0 ? 1 : kind;
+}
+
 uint64_t flush_call(unsigned int kind, uint64_t *in, uint32_t vp)
 {
 	unsigned int banks;
+
+	kind = possible_flush(kind, vp);
 
 	in[0] = 0;
 	in[1] = HV_ALL_SPACES;
@@ -65,6 +92,7 @@ uint64_t ipi_call(unsigned int kind, uint64_t *in, uint32_t vp)
 {
 	unsigned int banks;
 
+	kind = possible_ipi(kind, vp);
 	if (kind == 0)
 		return hv_call(HV_SEND_IPI | HV_FAST, HV_VECTOR, 1ul << vp % 64);
 	if (kind == 3)

@@ -5,11 +5,11 @@
 #include "hyperv.h"
 #include "paging.h"
 
-#define ROUNDS	  4
-#define STORM	  50 /* calls of each processor */
-#define PTE_P_RW  3ull
-#define FRAMES	  2
-#define NO_RAM	  0xfed00000ul
+#define ROUNDS	 4
+#define STORM	 50 /* calls of each processor */
+#define PTE_P_RW 3ull
+#define FRAMES	 2
+#define NO_RAM	 0xfed00000ul
 
 static char watched[WORKERS_MAX][4096] __attribute__((aligned(4096)));
 static char frames[WORKERS_MAX][FRAMES][4096] __attribute__((aligned(4096)));

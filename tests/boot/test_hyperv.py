@@ -77,12 +77,19 @@ def test_off_unless_asked_for(run_guests):
 
 
 @pytest.mark.slow(90)
-@pytest.mark.parametrize("boot_target, machine", [
-    ("bochs", {"smp": 2, "cpus": 2}), ("qemu", {"smp": 3, "cpus": 4})], indirect=["boot_target"])
-def test_stock_linux(run_guests, machine):
+@pytest.mark.target("bochs")
+def test_stock_linux(run_guests):
+    check_linux(run_guests, 2, smp=2)
+
+
+@pytest.mark.slow(90)
+@pytest.mark.target("qemu")
+def test_stock_linux_in_parallel(run_guests):
+    check_linux(run_guests, 4, smp=3)
+
+
+def check_linux(run_guests, cpus, **machine):
     """Linux finds Hyper-V and uses its hypercalls, while processes map and unmap all the time."""
-    machine = dict(machine)
-    cpus = machine.pop("cpus")
     churn = "(i=0; while [ $i -lt 15 ]; do cat /proc/self/maps | md5sum >/dev/null; i=$((i+1)); done) & "
     run = run_guests(
         vm("linux", "vmlinuz", "256M", cpus=cpus, initrd="initrd.gz", hyperv="on", vp_index="reversed",
