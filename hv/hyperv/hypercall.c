@@ -91,11 +91,9 @@ static u32 read_memory(struct hyperv_call *c, const struct call_kind *k, const s
 
 static u32 call(struct vcpu *v, const struct call_kind *k, const struct call_regs *r)
 {
-	struct hyperv_call c;
+	struct hyperv_call c = { .vcpu = v, .var = field(r->input, HV_CALL_VAR_SHIFT, 10) };
 	u32 status = HV_SUCCESS;
 
-	c.vcpu = v;
-	c.var = field(r->input, HV_CALL_VAR_SHIFT, 10);
 	if (r->input & HV_CALL_FAST) {
 		c.head[0] = r->in;
 		c.head[1] = r->out;
