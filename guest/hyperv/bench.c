@@ -1,6 +1,7 @@
 /*
- * What hypercalls cost in TSC ticks, guest and hypervisor together: on one processor, while the
- * others are not running. "bench: NAME MIN MEDIAN" for scripts.
+ * What hypercalls cost in TSC ticks, guest and hypervisor together: on one processor, where the
+ * others are not running: the one named is ready to, the rest halt. "bench: NAME MIN MEDIAN" for
+ * scripts.
  */
 #include <stdio.h>
 #include <stdlib.h>

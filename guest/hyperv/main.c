@@ -97,8 +97,10 @@ static void work(struct smp_cpu *cpu)
 	apic_enable();
 	w->vp_index = (uint32_t)rdmsr(HV_VP_INDEX);
 	w->online = 1;
+	/* The one that is named is ready to run all the time: nothing is to wake it. */
 	while (benching)
-		;
+		if (cpu->index != smp_count - 1)
+			__asm__ volatile("hlt" : : : "memory");
 	for (;;) {
 		irq_disable();
 		if (!w->watch && !w->storm)
