@@ -14,7 +14,8 @@
 #include "apic.h"
 #include "hyperv.h"
 
-#define OS_ID 0x8100000000000001ull /* open source, no known system's */
+#define XAPIC_IDS 254
+#define OS_ID	  0x8100000000000001ull /* open source, no known system's */
 
 struct worker workers[SMP_MAX_CPUS];
 unsigned int checks_failed;
@@ -90,11 +91,20 @@ static void storm(struct worker *w)
 	}
 }
 
+/* All in the same mode: that in which all can be named. */
+static void enable_apic(void)
+{
+	if (smp_count > XAPIC_IDS)
+		apic_enable_x2apic();
+	else
+		apic_enable();
+}
+
 static void work(struct smp_cpu *cpu)
 {
 	struct worker *w = &workers[cpu->index];
 
-	apic_enable();
+	enable_apic();
 	w->vp_index = (uint32_t)rdmsr(HV_VP_INDEX);
 	w->online = 1;
 	/* The one that is named is ready to run all the time: nothing is to wake it. */
@@ -118,8 +128,8 @@ static bool start_all(void)
 	unsigned int i;
 
 	apic_enable();
-	if (smp_init(work) > 254)
-		apic_enable_x2apic();
+	smp_init(work);
+	enable_apic();
 	trap_set_handler(HV_VECTOR, handle_ipi);
 	workers[0].vp_index = (uint32_t)rdmsr(HV_VP_INDEX);
 	workers[0].online = 1;
