@@ -46,7 +46,7 @@ ZYDIS_CFLAGS := -isystem $(DEPS)/zydis/include -DZYAN_NO_LIBC -DZYDIS_STATIC_BUI
 HV_LDFLAGS = -nostdlib -static -Wl,-T,linker.ld -Wl,--build-id=none -Wl,--gc-sections \
 	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
 
-HV_DIRS := boot arch/x86 arch/x86/vmx arch/x86/svm core mm hv hv/mmu hv/dev hv/dev/acpi hv/load hv/emulate hv/debug
+HV_DIRS := boot arch/x86 arch/x86/vmx arch/x86/svm core mm hv hv/mmu hv/hyperv hv/dev hv/dev/acpi hv/load hv/emulate hv/debug
 HV_SOURCES := $(foreach d,$(HV_DIRS),$(wildcard $(d)/*.c $(d)/*.S))
 HV_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(HV_SOURCES)))
 
@@ -56,6 +56,7 @@ $(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES))
 # Where exits are handled: the frame pointer would cost three instructions a function, and RBP is the guest's.
 HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o \
 	arch/x86/svm/svm_exit.o arch/x86/svm/svm_event.o arch/x86/svm/svm_skip.o hv/exit.o hv/cpuid.o \
+	hv/vcpu_flush.o hv/hyperv/hypercall.o hv/hyperv/hypercall_vps.o \
 	hv/msr.o hv/mmio.o hv/mmio_move.o hv/io_bus.o hv/dev/pic.o hv/dev/lapic.o hv/dev/lapic_access.o hv/dev/lapic_irq.o \
 	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o core/rbtree.o \
 	core/runqueue.o core/sched_place.o)
@@ -132,7 +133,7 @@ run: setup
 	@scripts/run --boot kernel
 
 bench: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests bench-programs
 	@scripts/bench
 
 SOAK_BOOTS ?= 50

@@ -368,6 +368,20 @@ void sched_post(struct thread *t, u32 bits)
 		kick(c);
 }
 
+bool sched_post_quietly(struct thread *t, u32 bits)
+{
+	/* Full barrier: pairs with that in switch_away(), between the state of the one that is to
+	 * run and its own look at the word. */
+	bool posted = (atomic_fetch_or(&t->pending, bits) & bits) == bits;
+
+	if (t == sched_current() || !sched_is_running(t))
+		return false;
+	/* Who posted the same before has kicked it. */
+	if (!posted)
+		kick(READ_ONCE(t->cpu));
+	return true;
+}
+
 void sched_hold(void)
 {
 	struct cpu *c = this_cpu();

@@ -7,6 +7,7 @@
 #ifndef NEAP_CORE_SCHED_H
 #define NEAP_CORE_SCHED_H
 
+#include "core/atomic.h"
 #include "core/cpu_set.h"
 #include "core/rbtree.h"
 #include "core/types.h"
@@ -132,6 +133,19 @@ void sched_block(u32 mask);
  * ready if it sleeps, and its CPU is kicked out of the guest if it runs there. Any context.
  */
 void sched_post(struct thread *thread, u32 bits);
+
+/*
+ * The same, but one that sleeps goes on sleeping, and finds the bits when it wakes. True: it may be
+ * in its guest without having seen them; it is so no longer when it has taken them, or when
+ * sched_is_running() says no. False for the calling thread.
+ */
+bool sched_post_quietly(struct thread *thread, u32 bits);
+
+/* Whether it is the one that its CPU runs, at this instant. Any context, no lock. */
+static inline bool sched_is_running(const struct thread *thread)
+{
+	return READ_ONCE(thread->state) == THREAD_RUNNING;
+}
 
 /*
  * The calling thread has put state into this CPU's registers, beside what every thread has. It

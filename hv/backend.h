@@ -46,6 +46,7 @@ struct guest_state {
 
 struct backend_ops {
 	const char *name;
+	u8 hypercall_insn[3]; /* VMCALL or VMMCALL */
 
 	/* 0 when the processor has it; else a negative errno, with a sentence logged. Boot CPU. */
 	int (*probe)(void);
@@ -81,6 +82,9 @@ struct backend_ops {
 	 */
 	void (*load)(struct vcpu *vcpu);
 	void (*unload)(struct vcpu *vcpu);
+	/* Drops what this CPU holds of the loaded vCPU's translations, before it is entered again.
+	 */
+	void (*flush_guest)(struct vcpu *vcpu);
 	/* Runs the guest until an exit needs the loop, or something is pending. */
 	void (*run)(struct vcpu *vcpu);
 

@@ -44,6 +44,12 @@ struct vm_config {
 	bool uart;	      /* 16550 at 0x3f8, default on */
 	bool debug_exit;      /* isa-debug-exit at 0xf4, default on */
 	bool test_hypercalls; /* hv/slot_call.h, default off */
+	/* Hyper-V enlightenments, default off; VP indexes by the vCPU's number, none: the number.
+	 */
+	bool hyperv;
+	unsigned vp_index_count; /* 0, or cpus */
+	bool vp_index_reversed;
+	u16 vp_index[VM_MAX_CPUS];
 	u32 reboots;   /* restarts after a reset: as many, or VM_REBOOTS_UNLIMITED, the default */
 	unsigned line; /* of the [vm] header in the manifest, for messages */
 };

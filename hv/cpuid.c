@@ -4,6 +4,7 @@
 
 #include "hv/dev/lapic.h"
 #include "hv/cpuid_exit.h"
+#include "hv/hyperv/hyperv_cpuid.h"
 
 /* --- the policy: which of the host's feature bits a guest sees, and which it gets anyway --- */
 
@@ -64,9 +65,10 @@
 
 static struct cpuid_entry *add(struct cpuid_table *t, u32 leaf, u32 subleaf, struct cpuid_regs r)
 {
-	u8 *index = (leaf >= CPUID_EXT_BASE  ? t->ext
-		     : leaf >= CPUID_HV_BASE ? t->hv
-					     : t->basic) +
+	u8 *index = (leaf >= CPUID_EXT_BASE	 ? t->ext
+		     : leaf >= CPUID_NEAP_BEHIND ? t->behind
+		     : leaf >= CPUID_HV_BASE	 ? t->hv
+						 : t->basic) +
 		    leaf % CPUID_BASIC_LEAVES;
 	struct cpuid_entry *e = &t->entry[t->count];
 
@@ -189,17 +191,29 @@ static void leaf_15_16(struct cpuid_table *t, const struct cpuid_limits *l)
 	add(t, 0x16, 0, (struct cpuid_regs){ mhz, mhz, 100, 0 });
 }
 
-/* Leaf 40000010H: the TSC's frequency and the local APIC timer's in kHz, as other hypervisors tell
- * them. For AMD's processors there is no other place. */
+static void leaves_hyperv(struct cpuid_table *t)
+{
+	struct cpuid_regs leaf[HYPERV_CPUID_LEAVES];
+
+	hyperv_cpuid_fill(leaf);
+	for (u32 i = 0; i < HYPERV_CPUID_LEAVES; i++)
+		add(t, CPUID_HV_BASE + i, 0, leaf[i]);
+}
+
+/* The leaf 10H behind Neap's first: the TSC's frequency and the local APIC timer's in kHz, as other
+ * hypervisors tell them. For AMD's processors there is no other place. */
 static void leaves_hypervisor(struct cpuid_table *t, const struct cpuid_limits *l)
 {
-	struct cpuid_regs r = { CPUID_HV_TIMING, 0, 0, 0 };
+	u32 base = l->hyperv ? CPUID_NEAP_BEHIND : CPUID_HV_BASE;
+	struct cpuid_regs r = { base + CPUID_TIMING, 0, 0, 0 };
 
+	if (l->hyperv)
+		leaves_hyperv(t);
 	memcpy(&r.ebx, "Neap", 4);
 	memcpy(&r.ecx, "Neap", 4);
 	memcpy(&r.edx, "Neap", 4);
-	add(t, CPUID_HV_BASE, 0, r);
-	add(t, CPUID_HV_TIMING, 0,
+	add(t, base, 0, r);
+	add(t, base + CPUID_TIMING, 0,
 	    (struct cpuid_regs){ (u32)(l->tsc_hz / 1000), LAPIC_TIMER_HZ / 1000, 0, 0 });
 }
 

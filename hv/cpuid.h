@@ -10,9 +10,10 @@
 struct vcpu;
 
 #define CPUID_BASIC_LEAVES 0x20 /* 0 .. 0x1f, 0x40000000 .. and 0x80000000 .. */
-#define CPUID_MAX_ENTRIES  96
+#define CPUID_MAX_ENTRIES  112
 #define CPUID_HV_BASE	   0x40000000u
-#define CPUID_HV_TIMING	   0x40000010u
+#define CPUID_NEAP_BEHIND  0x40000100u /* as hypervisors do whose own leaves are not the first */
+#define CPUID_TIMING	   0x10u       /* from either, the leaf with frequencies */
 #define CPUID_EXT_BASE	   0x80000000u
 
 enum cpuid_dynamic {
@@ -40,6 +41,7 @@ struct cpuid_entry {
 struct cpuid_table {
 	/* Index of the leaf's first entry in entry[]; entry[0] is the all-zero answer. */
 	u8 basic[CPUID_BASIC_LEAVES], hv[CPUID_BASIC_LEAVES], ext[CPUID_BASIC_LEAVES];
+	u8 behind[CPUID_BASIC_LEAVES]; /* CPUID_NEAP_BEHIND .. */
 	u32 max_basic, max_ext;
 	u32 count;
 	struct cpuid_entry entry[CPUID_MAX_ENTRIES];
@@ -51,6 +53,7 @@ _Static_assert(CPUID_MAX_ENTRIES <= 256, "an index fits a byte");
 struct cpuid_limits {
 	unsigned cpus;
 	bool rdtscp, invpcid, xsaves;
+	bool hyperv; /* Hyper-V's leaves; Neap's own signature is then in CPUID_NEAP_BEHIND */
 	u64 tsc_hz;
 };
 void cpuid_table_init(struct cpuid_table *t, const struct cpuid_limits *limits);
@@ -64,6 +67,8 @@ static inline const struct cpuid_entry *cpuid_table_find(const struct cpuid_tabl
 		return &t->entry[t->ext[leaf - CPUID_EXT_BASE]];
 	if (leaf - CPUID_HV_BASE < CPUID_BASIC_LEAVES)
 		return &t->entry[t->hv[leaf - CPUID_HV_BASE]];
+	if (leaf - CPUID_NEAP_BEHIND < CPUID_BASIC_LEAVES)
+		return &t->entry[t->behind[leaf - CPUID_NEAP_BEHIND]];
 	return &t->entry[0];
 }
 

@@ -31,6 +31,9 @@ static bool count_error(struct parser *p)
 	return p->m->errors++ < MANIFEST_ERRORS_SHOWN;
 }
 
+/* Of a key that is none: the list of those that are fills the line. */
+#define KEY_SHOWN 16
+
 #define VM_FMT "%s%.*s%s"
 #define VM_ARG(p)                                                          \
 	(p)->vm_name.n ? "[vm " : "", (int)(p)->vm_name.n, (p)->vm_name.s, \
@@ -49,12 +52,29 @@ static void check_key_given(struct parser *p, enum manifest_key key)
 			    manifest_key_name(key), manifest_key_name(key));
 }
 
+/* The list has an index for each CPU; `reversed` becomes one, now that their number is known. */
+static void check_vp_index(struct parser *p)
+{
+	struct vm_config *vm = p->vm;
+
+	if (vm->vp_index_reversed) {
+		vm->vp_index_count = vm->cpus;
+		for (unsigned i = 0; i < vm->cpus; i++)
+			vm->vp_index[i] = (u16)(vm->cpus - 1 - i);
+	}
+	if (vm->vp_index_count && vm->vp_index_count != vm->cpus)
+		parse_error(p, p->seen[KEY_VP_INDEX],
+			    "%u indexes in `%s`; expected %u, as `cpus` says", vm->vp_index_count,
+			    manifest_key_name(KEY_VP_INDEX), vm->cpus);
+}
+
 /* Leaves the section; what is asked of it as a whole is checked here. */
 static void end_section(struct parser *p)
 {
 	if (p->vm) {
 		check_key_given(p, KEY_MEMORY);
 		check_key_given(p, KEY_KERNEL);
+		check_vp_index(p);
 	}
 	p->vm = NULL;
 	p->vm_name = (struct span){ "", 0 };
@@ -168,8 +188,9 @@ static void parse_key(struct parser *p, struct span line)
 	}
 	key = manifest_find_key(name);
 	if (key == KEY_COUNT) {
-		parse_error(p, p->line, "unknown key " SPAN_FMT "; expected one of: " MANIFEST_KEYS,
-			    SPAN_ARG(name));
+		parse_error(p, p->line, "unknown key `%.*s%s`; expected one of: " MANIFEST_KEYS,
+			    (int)MIN(name.n, (size_t)KEY_SHOWN), name.s,
+			    name.n > KEY_SHOWN ? "..." : "");
 		return;
 	}
 	if (p->seen[key] && key != KEY_MODULE) {

@@ -1,5 +1,7 @@
 #include "hv/manifest_key.h"
 
+#include "hv/hyperv/vp_index.h"
+
 /* A constant's value in a message. */
 #define STR(x)	#x
 #define XSTR(x) STR(x)
@@ -14,8 +16,12 @@
 #define EXPECT_MODULES "at most " XSTR(VM_MODULE_MAX) " modules"
 #define EXPECT_WEIGHT  "a weight from 1 to " XSTR(VM_WEIGHT_MAX)
 #define EXPECT_PROCS   "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
+#define EXPECT_VP_INDEX \
+	"identity, reversed, or a list such as 1,0 of numbers from 0 to 4095, one for each CPU"
+#define EXPECT_OTHER_INDEX "an index that no other CPU has"
 
 /* The messages above spell these out. */
+_Static_assert(VP_INDEX_MAX == 4096, "see EXPECT_VP_INDEX");
 _Static_assert(VM_MIN_MEMORY == MIB && VM_MAX_MEMORY == 1024 * GIB, "see EXPECT_MEMORY");
 _Static_assert(VM_TSC_MIN == 1000000 && VM_TSC_MAX == 100000000000 && VM_TSC_STEP == 1000,
 	       "see EXPECT_TSC_HZ");
@@ -252,6 +258,47 @@ static const char *set_test_hypercalls(struct vm_config *vm, struct span value, 
 	return set_switch(&vm->test_hypercalls, value, bad);
 }
 
+static const char *set_hyperv(struct vm_config *vm, struct span value, struct span *bad)
+{
+	return set_switch(&vm->hyperv, value, bad);
+}
+
+/* The indexes of the vCPUs, in their order. */
+static const char *set_vp_index_list(struct vm_config *vm, struct span value, struct span *bad)
+{
+	u64 taken[VP_INDEX_MAX / 64] = { 0 }, n;
+	unsigned count = 0;
+	struct span item;
+	bool more = true;
+
+	while (more) {
+		more = span_split(&value, ',', &item);
+		*bad = span_trim(more ? item : value);
+		if (count == VM_MAX_CPUS || !only_word(*bad, &item) ||
+		    !span_number(item, VP_INDEX_MAX - 1, &n))
+			return EXPECT_VP_INDEX;
+		if (taken[n / 64] & BIT(n % 64))
+			return EXPECT_OTHER_INDEX;
+		taken[n / 64] |= BIT(n % 64);
+		vm->vp_index[count++] = (u16)n;
+	}
+	vm->vp_index_count = count;
+	return NULL;
+}
+
+static const char *set_vp_index(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span list = value;
+
+	/* A comment may have commas. */
+	(void)span_split(&value, '#', &list);
+	list = span_trim(list);
+	if (span_equals(list, "identity"))
+		return NULL;
+	vm->vp_index_reversed = span_equals(list, "reversed");
+	return vm->vp_index_reversed ? NULL : set_vp_index_list(vm, list, bad);
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -269,6 +316,8 @@ static const struct {
 	[KEY_TSC_HZ] = { "tsc_hz", set_tsc_hz },
 	[KEY_REBOOTS] = { "reboots", set_reboots },
 	[KEY_TEST_HYPERCALLS] = { "test_hypercalls", set_test_hypercalls },
+	[KEY_HYPERV] = { "hyperv", set_hyperv },
+	[KEY_VP_INDEX] = { "vp_index", set_vp_index },
 };
 
 enum manifest_key manifest_find_key(struct span name)

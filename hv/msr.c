@@ -91,6 +91,7 @@ static __attribute__((noinline)) void set_tsc_offset(struct vcpu *v, u64 offset)
 	v->tsc_offset = offset;
 	lapic_set_tsc_offset(&v->lapic, offset);
 	backend->update_tsc(v);
+	hyperv_tsc_moved(v);
 }
 
 /* Both move the TSC and the adjustment together (SDM vol. 3 18.17.3). */
@@ -226,8 +227,11 @@ static __attribute__((noinline)) int slow_read(struct vcpu *v, u32 msr, u64 *val
 
 static __attribute__((noinline)) int slow_write(struct vcpu *v, u32 msr, u64 value)
 {
-	const struct msr_policy *p = find(msr);
+	const struct msr_policy *p;
 
+	if (hyperv_is_msr(msr))
+		return hyperv_msr_write(v, msr, value);
+	p = find(msr);
 	if (p)
 		return p->write ? p->write(v, value) : -EIO;
 	return mtrr_write(v, msr, value);
@@ -246,6 +250,8 @@ int msr_read(struct vcpu *v, u32 msr, u64 *value)
 		*value = lapic_timer_deadline(&v->lapic);
 		return 0;
 	}
+	if (hyperv_is_msr(msr))
+		return hyperv_msr_read(v, msr, value);
 	if (is_nobodys(msr))
 		return -EIO;
 	return slow_read(v, msr, value);

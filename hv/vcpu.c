@@ -11,6 +11,7 @@
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
 #include "hv/placement.h"
+#include "hv/vcpu_flush.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -265,6 +266,8 @@ static bool handle_pending(struct vcpu *v)
 		sched_preempt();
 		ensure_loaded(v);
 	}
+	if (pending & VCPU_FLUSH)
+		vcpu_flush_serve(v);
 	if (pending & (VCPU_INIT | VCPU_SIPI))
 		handle_init_sipi(v);
 	if (pending & (VCPU_IRQ | VCPU_NMI))

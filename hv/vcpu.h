@@ -13,12 +13,13 @@ struct vm;
 
 /* Bits of the thread's pending word; bit 0 is the scheduler's. One test before each entry covers
  * all. */
-#define VCPU_IRQ  BIT(1) /* look for an interrupt to inject */
-#define VCPU_NMI  BIT(2)
-#define VCPU_INIT BIT(3)
-#define VCPU_SIPI BIT(4)
-#define VCPU_STOP BIT(5) /* end the vCPU's thread */
-#define VCPU_WAKE (VCPU_IRQ | VCPU_NMI | VCPU_INIT | VCPU_SIPI | VCPU_STOP)
+#define VCPU_IRQ   BIT(1) /* look for an interrupt to inject */
+#define VCPU_NMI   BIT(2)
+#define VCPU_INIT  BIT(3)
+#define VCPU_SIPI  BIT(4)
+#define VCPU_STOP  BIT(5) /* end the vCPU's thread */
+#define VCPU_FLUSH BIT(6) /* see hv/vcpu_flush.h; does not wake it */
+#define VCPU_WAKE  (VCPU_IRQ | VCPU_NMI | VCPU_INIT | VCPU_SIPI | VCPU_STOP)
 
 enum vcpu_activity {
 	VCPU_RUNNING,
@@ -61,6 +62,8 @@ struct vcpu {
 	u64 xcr0, xss;
 	u64 tsc_offset, tsc_adjust;
 	struct vcpu_msrs msrs;
+	u64 flush_done;	   /* ticket of the last flush served; read by those who wait for it */
+	u64 hyperv_assist; /* HV_X64_MSR_VP_ASSIST_PAGE */
 	struct emu_cache *emu_cache;
 	struct slot_cache slot_cache;
 	struct fetch_cache fetch_cache[FETCH_CACHES];

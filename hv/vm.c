@@ -124,6 +124,7 @@ static int build_vcpus(struct vm *vm)
 		.invpcid = cpu_features.invpcid,
 		.xsaves = cpu_features.xsaves,
 		.tsc_hz = vm->tsc.hz,
+		.hyperv = vm->config->hyperv,
 	};
 	int err = 0;
 
@@ -161,6 +162,8 @@ static int build(struct vm *vm)
 	if (!err)
 		err = load_guest(vm, vm->config, &images, &vm->memmap, &vm->start);
 	if (!err)
+		err = hyperv_init(vm);
+	if (!err)
 		err = build_vcpus(vm);
 	if (!err)
 		err = board_init(vm);
@@ -180,6 +183,7 @@ void vm_destroy(struct vm *vm)
 	vm_for_each_vcpu (v, &vm->vcpus, i)
 		vcpu_destroy(v);
 	vcpu_table_fini(&vm->vcpus);
+	hyperv_fini(vm);
 	kstack_trim();
 	backend->vm_fini(vm);
 	shootdown_fini(&vm->shootdown);

@@ -10,6 +10,7 @@
 #include "hv/dev/apic_bus.h"
 #include "hv/dev/board.h"
 #include "hv/guest_tsc.h"
+#include "hv/hyperv/hyperv.h"
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
 #include "hv/mmu/shootdown.h"
@@ -50,6 +51,8 @@ struct vm {
 	struct cpuid_table cpuid;
 	struct apic_bus apic_bus;
 	struct board board;
+	struct hyperv hyperv;
+	u64 flush_ticket; /* atomic: flushes begun; see hv/vcpu_flush.h */
 	struct vm_console console;
 	u64 start_tsc;
 	struct guest_tsc tsc; /* fixed once built */

@@ -7,9 +7,9 @@ FUZZ_SECONDS ?= 10
 
 # What is left out is bound to the machine, or (core/sched.c) shares a name with the C library: its test
 # includes it.
-HOST_SOURCES := $(EFI_PLAIN_SOURCES) $(filter-out boot/main.c arch/x86/smp.c core/sched.c mm/host_map.c,$(foreach d,boot arch/x86 core mm hv hv/dev hv/load hv/emulate hv/mmu hv/debug,$(wildcard $(d)/*.c)))
+HOST_SOURCES := $(EFI_PLAIN_SOURCES) $(filter-out boot/main.c arch/x86/smp.c core/sched.c mm/host_map.c,$(foreach d,boot arch/x86 core mm hv hv/hyperv hv/dev hv/load hv/emulate hv/mmu hv/debug,$(wildcard $(d)/*.c)))
 HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections \
-	-fno-sanitize-recover=undefined -Wall -Wextra -Werror -Wshadow -MMD -MP -Itests/unit/shim -I. \
+	-fno-sanitize-recover=undefined -Wall -Wextra -Werror -Wshadow -MMD -MP -Itests/unit/shim -Itests/unit -I. \
 	-DNEAP_VERSION='"test"' $(ZYDIS_CFLAGS)
 UNIT_CFLAGS := $(HOST_CFLAGS) -fsanitize=address,undefined
 FUZZ_CFLAGS := $(HOST_CFLAGS) -fsanitize=address,undefined,fuzzer-no-link
@@ -63,5 +63,13 @@ test-unit: setup
 fuzz: setup
 	@$(MAKE) --no-print-directory -j2 fuzz-programs
 	@scripts/test-units --fuzz-seconds $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
+
+# Figures of the build machine: optimized, without sanitizers. Run by scripts/bench.
+$(BUILD)/bench/vp_index: tests/bench/vp_index.c hv/hyperv/vp_index.c hv/hyperv/vp_index.h | $(DEPS)/.ready
+	@mkdir -p $(@D)
+	@gcc $(filter-out -O1 -MMD -MP,$(HOST_CFLAGS)) -O2 -o $@ $(filter %.c,$^)
+
+.PHONY: bench-programs
+bench-programs: $(BUILD)/bench/vp_index
 
 -include $(UNIT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(wildcard $(UNIT)/tests/unit/*.d $(FUZZ)/tests/*/*.d)

@@ -214,6 +214,34 @@ static void test_lookup(void **unused)
 	assert_true(vm.cpuid.count < CPUID_MAX_ENTRIES);
 }
 
+/* With Hyper-V's leaves in front Neap's own is behind them. */
+static void test_hyperv(void **unused)
+{
+	(void)unused;
+	build(2, true);
+	expect(0x40000100, 0, 0, 0, 0, 0);
+	cpuid_table_init(&vm.cpuid,
+			 &(struct cpuid_limits){ .cpus = 2, .tsc_hz = 2500000000, .hyperv = true });
+	expect(0x40000000, 0, 0x40000006, 0x7263694d, 0x666f736f, 0x76482074);
+	expect(0x40000001, 0, 0x31237648, 0, 0, 0);
+	expect(0x40000002, 0, 0, 0, 0, 0);
+	/* No SynIC, no synthetic timers, no statistics, no idle MSR, no partition id; no XMM input.
+	 */
+	no_bits(ask(0x40000003, 0).eax, (const int[]){ 0, 2, 3, 8, 10, 12, 13, -1 });
+	assert_int_equal(ask(0x40000003, 0).ebx, 0);
+	no_bits(ask(0x40000003, 0).edx, (const int[]){ 0, 1, 2, 3, 4, 5, 14, 15, 19, -1 });
+	/* No hypercalls for address spaces, nor for local flushes. */
+	no_bits(ask(0x40000004, 0).eax, (const int[]){ 0, 1, 3, 4, 6, 7, 12, 14, -1 });
+	assert_int_equal(ask(0x40000005, 0).eax, VM_MAX_CPUS);
+	expect(0x40000007, 0, 0, 0, 0, 0);
+	assert_int_equal(ask(0x40000100, 0).eax, 0x40000110);
+	assert_int_equal(ask(0x40000100, 0).ebx, 0x7061654e); /* Neap */
+	expect(0x40000101, 0, 0, 0, 0, 0);
+	expect(0x40000110, 0, 2500000, 25000, 0, 0);
+	expect(0x40000120, 0, 0, 0, 0, 0);
+	assert_true(vm.cpuid.count < CPUID_MAX_ENTRIES);
+}
+
 static void test_topology(void **unused)
 {
 	static const struct {
@@ -371,17 +399,12 @@ static void test_amd_topology(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_leaks),
-		cmocka_unit_test(test_always),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_lookup),
-		cmocka_unit_test(test_topology),
-		cmocka_unit_test(test_dynamic),
-		cmocka_unit_test(test_xsave_size),
-		cmocka_unit_test(test_tsc),
-		cmocka_unit_test(test_amd_nothing_leaks),
-		cmocka_unit_test(test_amd_features),
-		cmocka_unit_test(test_amd_topology),
+		cmocka_unit_test(test_nothing_leaks), cmocka_unit_test(test_always),
+		cmocka_unit_test(test_limits),	      cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_hyperv),	      cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_dynamic),	      cmocka_unit_test(test_xsave_size),
+		cmocka_unit_test(test_tsc),	      cmocka_unit_test(test_amd_nothing_leaks),
+		cmocka_unit_test(test_amd_features),  cmocka_unit_test(test_amd_topology),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,13 +186,13 @@ static void test_keys_bad(void **state)
 		VM_A "foo = 1\n",
 		"manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
 		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots, "
-		"test_hypercalls",
+		"test_hypercalls, hyperv, vp_index",
 		0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
 		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots, "
-		"test_hypercalls",
+		"test_hypercalls, hyperv, vp_index",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -215,7 +215,7 @@ static void test_keys_bad(void **state)
 /* Every key in the message is one, and every key is in the message. */
 static void test_key_list(void **state)
 {
-	char list[128] = "";
+	char list[256] = "";
 
 	(void)state;
 	for (enum manifest_key k = 0; k < KEY_COUNT; k++) {
@@ -443,6 +443,7 @@ static void test_switches(void **state)
 		refuse("uart", bad[i], "on or off");
 		refuse("debug_exit", bad[i], "on or off");
 		refuse("test_hypercalls", bad[i], "on or off");
+		refuse("hyperv", bad[i], "on or off");
 	}
 }
 
@@ -496,6 +497,53 @@ static void test_reboots(void **state)
 	manifest_free(&m);
 	assert_int_equal(parse(VM_A "reboots = 1000000 # the most\n"), 0);
 	assert_int_equal(m.vm[0]->reboots, VM_MAX_REBOOTS);
+}
+
+#define INDEX_EXPECTED \
+	"identity, reversed, or a list such as 1,0 of numbers from 0 to 4095, one for each CPU"
+
+static void test_vp_index(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(VM_A), 0);
+	assert_false(m.vm[0]->hyperv);
+	assert_int_equal(m.vm[0]->vp_index_count, 0);
+	manifest_free(&m);
+	/* Before or behind the number of CPUs. */
+	assert_int_equal(parse(VM_A "hyperv = on\nvp_index = reversed # so\ncpus = 3\n"), 0);
+	assert_int_equal(m.errors, 0);
+	assert_true(m.vm[0]->hyperv);
+	assert_int_equal(m.vm[0]->vp_index_count, 3);
+	assert_int_equal(m.vm[0]->vp_index[0], 2);
+	assert_int_equal(m.vm[0]->vp_index[2], 0);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "cpus = 3\nvp_index = 4095 ,0,\t7 # a, b\n"), 0);
+	assert_int_equal(m.errors, 0);
+	assert_int_equal(m.vm[0]->vp_index[0], 4095);
+	assert_int_equal(m.vm[0]->vp_index[1], 0);
+	assert_int_equal(m.vm[0]->vp_index[2], 7);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "cpus = 3\nvp_index = identity\n"), 0);
+	assert_int_equal(m.errors, 0);
+	assert_int_equal(m.vm[0]->vp_index_count, 0);
+}
+
+static void test_vp_index_bad(void **state)
+{
+	static const char *const odd[] = { "4096", "-1", "backwards", "0x1", "1 2" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++)
+		refuse("vp_index", odd[i], INDEX_EXPECTED);
+	expect_error(VM_A "cpus = 2\nvp_index = 1,\n",
+		     "manifest:5: [vm a] vp_index = ``; expected " INDEX_EXPECTED, 0);
+	expect_error(VM_A "cpus = 3\nvp_index = 0,1,0\n",
+		     "manifest:5: [vm a] vp_index = `0`; expected an index that no other CPU has",
+		     0);
+	expect_error(VM_A "cpus = 3\nvp_index = 1,0\n",
+		     "manifest:5: [vm a] 2 indexes in `vp_index`; expected 3, as `cpus` says", 0);
+	expect_error(VM_A "vp_index = 1,0\n",
+		     "manifest:4: [vm a] 2 indexes in `vp_index`; expected 1, as `cpus` says", 0);
 }
 
 static void test_sections_bad(void **state)
@@ -662,6 +710,7 @@ int main(void)
 		TEST(test_names),	  TEST(test_lines),
 		TEST(test_module_limit),  TEST(test_switches),
 		TEST(test_weight),	  TEST(test_processors),
+		TEST(test_vp_index),	  TEST(test_vp_index_bad),
 		TEST(test_sections_bad),  TEST(test_vm_name_length),
 		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
 		TEST(test_size_limit),	  TEST(test_errors_shown),

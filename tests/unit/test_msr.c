@@ -72,6 +72,29 @@ void lapic_timer_set_deadline(struct lapic *l, u64 value)
 	deadline = value;
 }
 
+/* test_hyperv_msr.c is about these. */
+static unsigned tsc_moves;
+
+int hyperv_msr_read(struct vcpu *v, u32 msr, u64 *value)
+{
+	(void)v;
+	*value = msr;
+	return msr == 0x40000111 ? 0 : -EIO;
+}
+
+int hyperv_msr_write(struct vcpu *v, u32 msr, u64 value)
+{
+	(void)v;
+	(void)value;
+	return msr == 0x40000111 ? 0 : -EIO;
+}
+
+void hyperv_tsc_moved(struct vcpu *v)
+{
+	assert_ptr_equal(v, &vcpu);
+	tsc_moves++;
+}
+
 void lapic_set_tsc_offset(struct lapic *l, u64 offset)
 {
 	l->timer.tsc_offset = offset;
@@ -111,6 +134,23 @@ static void expect_unknown(u32 msr)
 	assert_int_equal(msr_read(&vcpu, msr, &v), -EIO);
 	expect_write(msr, 0, false);
 	expect_write(msr, 1, false);
+}
+
+/* Hyper-V's own are asked for there, and moves of the TSC are told. */
+static void test_hyperv(void **unused)
+{
+	unsigned moves = tsc_moves;
+	u64 value = 0;
+
+	(void)unused;
+	assert_int_equal(msr_read(&vcpu, 0x40000111, &value), 0);
+	assert_int_equal(value, 0x40000111);
+	assert_int_equal(msr_read(&vcpu, 0x400001ff, &value), -EIO);
+	assert_int_equal(msr_read(&vcpu, 0x3fffffff, &value), -EIO);
+	assert_int_equal(msr_write(&vcpu, 0x40000111, 1), 0);
+	assert_int_equal(msr_write(&vcpu, 0x400001ff, 1), -EIO);
+	assert_int_equal(msr_write(&vcpu, 0x3b, 1000), 0);
+	assert_int_equal(tsc_moves, moves + 1);
 }
 
 static void test_unknown(void **unused)
@@ -394,17 +434,10 @@ static void test_amd_top_of_memory(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_unknown),
-		T(test_constants),
-		T(test_mtrr_variable),
-		T(test_mtrr_fixed),
-		T(test_tsc),
-		T(test_tsc_scaled),
-		T(test_apic),
-		T(test_passthrough),
-		T(test_amd_unknown),
-		T(test_amd_constants),
-		T(test_amd_top_of_memory),
+		T(test_hyperv),	       T(test_unknown),	      T(test_constants),
+		T(test_mtrr_variable), T(test_mtrr_fixed),    T(test_tsc),
+		T(test_tsc_scaled),    T(test_apic),	      T(test_passthrough),
+		T(test_amd_unknown),   T(test_amd_constants), T(test_amd_top_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,7 @@ static void xmm(struct vcpu *v, unsigned index, u8 value[16], bool write)
 
 const struct backend_ops svm_backend = {
 	.name = "SVM",
+	.hypercall_insn = { 0x0f, 0x01, 0xd9 },
 	.probe = probe,
 	.print = svm_caps_print,
 	.cpu_init = svm_cpu_init,
@@ -246,6 +247,7 @@ const struct backend_ops svm_backend = {
 	.vcpu_set_sipi = svm_set_sipi,
 	.load = load,
 	.unload = unload,
+	.flush_guest = svm_flush_guest,
 	.run = run,
 	.deliver_irq = svm_deliver_irq,
 	.deliver_nmi = svm_deliver_nmi,

@@ -8,6 +8,7 @@
 #include "core/panic.h"
 #include "hv/cpuid_exit.h"
 #include "hv/exit.h"
+#include "hv/hyperv/hypercall.h"
 #include "hv/mmio.h"
 #include "hv/mmu/tdp.h"
 #include "hv/msr.h"
@@ -131,16 +132,19 @@ static enum run_next exit_pause(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-static enum run_next exit_vmmcall(struct vcpu *v)
-{
-	exit_hypercall(v);
-	svm_skip_instruction(v);
-	return RUN_RESUME;
-}
-
 static enum run_next exit_undefined(struct vcpu *v)
 {
 	svm_inject_exception(v, VEC_UD, false, 0);
+	return RUN_RESUME;
+}
+
+static enum run_next exit_vmmcall(struct vcpu *v)
+{
+	if (likely(!v->vm->hyperv.on))
+		exit_hypercall(v);
+	else if (hyperv_hypercall(v, svm_fetch_mode(&svm_of(v)->vmcb->save)))
+		return exit_undefined(v);
+	svm_skip_instruction(v);
 	return RUN_RESUME;
 }
 

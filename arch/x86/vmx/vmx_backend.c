@@ -345,6 +345,13 @@ static void unload(struct vcpu *v)
 	x->launched = false;
 }
 
+/* Without VPIDs each entry and exit flushes (SDM vol. 3 29.4.3.3). */
+static void flush_guest(struct vcpu *v)
+{
+	if (vmx_caps.vpid)
+		vmx_invvpid(vmx_of(v)->vpid);
+}
+
 static void run(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -387,6 +394,7 @@ static void xmm(struct vcpu *v, unsigned index, u8 value[16], bool write)
 
 const struct backend_ops vmx_backend = {
 	.name = "VMX",
+	.hypercall_insn = { 0x0f, 0x01, 0xc1 },
 	.probe = probe,
 	.print = vmx_caps_print,
 	.cpu_init = vmx_cpu_init,
@@ -403,6 +411,7 @@ const struct backend_ops vmx_backend = {
 	.vcpu_set_sipi = vmx_set_sipi,
 	.load = load,
 	.unload = unload,
+	.flush_guest = flush_guest,
 	.run = run,
 	.deliver_irq = vmx_deliver_irq,
 	.deliver_nmi = vmx_deliver_nmi,

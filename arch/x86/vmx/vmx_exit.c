@@ -8,6 +8,7 @@
 #include "core/panic.h"
 #include "hv/cpuid_exit.h"
 #include "hv/exit.h"
+#include "hv/hyperv/hypercall.h"
 #include "hv/mmio.h"
 #include "hv/mmu/tdp.h"
 #include "hv/msr.h"
@@ -146,16 +147,31 @@ static enum run_next exit_hlt(struct vcpu *v)
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
 }
 
-static enum run_next exit_vmcall(struct vcpu *v)
-{
-	exit_hypercall(v);
-	vmx_skip_instruction(v);
-	return RUN_RESUME;
-}
-
 static enum run_next exit_undefined(struct vcpu *v)
 {
 	vmx_inject_exception(v, VEC_UD, false, 0);
+	return RUN_RESUME;
+}
+
+/*
+ * The bits looked at are in the registers themselves as the guest has set them: VMX wants none of
+ * them otherwise (vmx_write_cr0(), vmx_write_cr4()).
+ */
+static force_inline u64 current_fetch_mode(void)
+{
+	return fetch_mode(vmcs_readn(VMCS_GUEST_CR0), vmcs_readn(VMCS_GUEST_CR4),
+			  vmcs_read64(VMCS_GUEST_EFER),
+			  vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L ? FETCH_CS_L : 0,
+			  vmcs_read32(VMCS_GUEST_SS_AR) >> 5 & 3);
+}
+
+static enum run_next exit_vmcall(struct vcpu *v)
+{
+	if (likely(!v->vm->hyperv.on))
+		exit_hypercall(v);
+	else if (hyperv_hypercall(v, current_fetch_mode()))
+		return exit_undefined(v);
+	vmx_skip_instruction(v);
 	return RUN_RESUME;
 }
 
@@ -243,18 +259,6 @@ static enum run_next exit_tpr_below(struct vcpu *v)
 {
 	vcpu_post(v, VCPU_IRQ);
 	return RUN_RESUME;
-}
-
-/*
- * The bits looked at are in the registers themselves as the guest has set them: VMX wants none of
- * them otherwise (vmx_write_cr0(), vmx_write_cr4()).
- */
-static force_inline u64 current_fetch_mode(void)
-{
-	return fetch_mode(vmcs_readn(VMCS_GUEST_CR0), vmcs_readn(VMCS_GUEST_CR4),
-			  vmcs_read64(VMCS_GUEST_EFER),
-			  vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L ? FETCH_CS_L : 0,
-			  vmcs_read32(VMCS_GUEST_SS_AR) >> 5 & 3);
 }
 
 /* The access itself went to gpa: the short way, if the instruction is one for it. */
