@@ -223,8 +223,8 @@ static void finish(void)
 {
 	rcu_log_stats();
 	shootdown_log_stats();
-	log_info("no virtual machine is left");
 	print_last_memory();
+	log_info("no virtual machine is left");
 	if (exit_status)
 		linger_on();
 	log_info("exit status %u", exit_status);
