@@ -33,6 +33,7 @@
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/manager.h"
+#include "hv/placement.h"
 #include "mm/host_map.h"
 #include "mm/phys.h"
 
@@ -156,6 +157,7 @@ static void hv_main(void)
 	select_backend();
 	cpu_ready();
 	start_cpus();
+	placement_init(boot_info.cmdline);
 	backend->print();
 	boot_report_ready();
 	console_init(boot_info.cmdline);

@@ -9,6 +9,7 @@
 #include "core/percpu.h"
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
+#include "hv/placement.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -110,14 +111,6 @@ void vcpu_destroy(struct vcpu *v)
 	heap_free(v);
 }
 
-/* vCPUs are placed in turn, so that VMs spread over the processors. */
-static u32 next_cpu(void)
-{
-	static u32 last;
-
-	return atomic_fetch_add(&last, 1) % cpu_count();
-}
-
 static void thread_main(void *arg);
 static void thread_gone(struct thread *t);
 
@@ -134,7 +127,7 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 	v->emu_cache = heap_alloc(sizeof(*v->emu_cache));
 	/* Before anybody can post to it: other vCPUs may run, and send interrupts, before it does.
 	 */
-	err = sched_prepare(&v->thread, vm->config->name, next_cpu(), thread_main, v);
+	err = sched_prepare(&v->thread, vm->config->name, placement_next(), thread_main, v);
 	v->thread.gone = thread_gone;
 	if (!err)
 		err = v->emu_cache ? init_apic(v) : -ENOMEM;

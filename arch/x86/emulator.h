@@ -7,4 +7,7 @@
 /* Whether this is Bochs. After acpi_init(). docs/caveats.md lists what is done then, and why. */
 bool emulator_is_bochs(void);
 
+/* Whether QEMU interprets: its TCG, not KVM or another accelerator. Any time. */
+bool emulator_is_tcg(void);
+
 #endif

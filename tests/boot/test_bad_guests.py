@@ -181,14 +181,12 @@ def test_interrupts_off_for_ever(run_guests):
     assert run.errors() == []
 
 
-def test_early_ipi(run_guests, request):
+def test_early_ipi(run_guests):
     """A vCPU sends IPIs to, and ends, a VM whose last vCPUs Neap has not started yet.
 
     The manager starts them on the first processor; the one before makes this vCPU run on the second.
     """
-    # QEMU's processors are quick enough with few; with hundreds see docs/caveats.md.
-    cpus = 64 if "qemu" in request.node.name else 1000
-    run = run_guests(GOOD, vm("early", "earlyipi.elf", cpus=cpus), smp=2, timeout=300.0)
+    run = run_guests(GOOD, vm("early", "earlyipi.elf", cpus=1000), smp=2, timeout=300.0)
     assert not run.lines("panic")
     assert run.end_of("early") == (ENDED, 1)
     assert run.end_of("good") == (ENDED, 1)

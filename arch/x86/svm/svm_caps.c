@@ -98,7 +98,7 @@ int svm_caps_read(void)
 	c->pause_filter = r.edx & FEATURE_PAUSE;
 	c->pause_threshold = c->pause_filter && (r.edx & FEATURE_THRESHOLD);
 	c->debug_exits = !emulator_is_bochs();
-	c->irqs_masked = c->steps_leak = emulator_is_bochs();
+	c->steps_leak = emulator_is_bochs();
 	return 0;
 }
 

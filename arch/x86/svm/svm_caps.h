@@ -17,7 +17,6 @@ struct svm_caps {
 	bool nrip, flush_by_asid, decode_assists, clean_bits, pause_filter, pause_threshold;
 	bool tsc_ratio;
 	bool debug_exits; /* an exit for #DB leaves DR6 as the exception does */
-	bool irqs_masked; /* a guest with IF clear does not exit for an interrupt */
 	bool steps_leak;  /* a single step over an instruction that exits traps behind VMRUN, too */
 };
 

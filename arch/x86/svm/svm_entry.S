@@ -7,8 +7,9 @@
  * returns says how to go on (enum run_next). The pending word is tested last before an entry, as in vmx_entry.S.
  *
  * Interrupts and GIF (APM vol. 2 15.17): the hypervisor runs with IF clear and GIF set. Around VMRUN GIF is clear and IF
- * set, so that an interrupt that waits, or comes while the guest runs, ends the guest's run and nothing else; it is taken
- * later in trap_irq_window(). An NMI that waits is taken at the STGI, through the gate.
+ * set, so that an interrupt that waits, or comes while the guest runs, ends the guest's run and nothing else. It is taken
+ * between the STGI and the CLI behind the exit, as an NMI that waits is: each exit lets in what waits, whatever it came for.
+ * (An emulator may not end a guest with IF clear for an interrupt, and be late there, too: exit_interrupt().)
  *
  * The stack holds svm and above it vcpu. Every RET after an exit returns from a CALL made after it, until svm_enter
  * itself returns: before that the return stack buffer is refilled.
@@ -49,8 +50,8 @@ svm_enter:
 	movq	%rax, VCPU_OFF_RAX(%rdi)
 	movq	SVM_OFF_HOST_VMCB(%rbx), %rax
 	vmload	%rax
-	cli
 	stgi
+	cli
 	call	svm_exit_handle
 	go_on	8, svm_exit_pending
 	addq	$16, %rsp

@@ -35,7 +35,8 @@ _Static_assert(REASONS <= VCPU_EXIT_REASONS, "each reason has its counter");
 #define NPF_RSV		  BIT(3)
 #define NPF_FINAL	  BIT(32) /* the access itself, and not the walk of the guest's tables */
 
-/* It waits still, for IF is clear: taken now. */
+/* It was let in behind the exit; not by emulators that look for it later than an STGI with IF set.
+ */
 static enum run_next exit_interrupt(struct vcpu *v)
 {
 	trap_irq_window();
@@ -413,6 +414,24 @@ static __attribute__((noinline)) enum run_next handle_vectoring(
 	return next;
 }
 
+/* What few exits have to see to before their handler; apart, so that the others save no registers.
+ */
+static __attribute__((noinline)) enum run_next handle_with_care(struct vcpu *v, u32 reason)
+{
+	struct svm_vcpu *x = svm_of(v);
+	const struct vmcb *vmcb = x->vmcb;
+	enum run_next (*handler)(struct vcpu *) = reasons[reason].handler;
+
+	if ((u8)vmcb->vintr != x->tpr)
+		take_guest_tpr(v, (u8)vmcb->vintr);
+	/* The handler may open the way for what waits: that is cheaper than another exit. */
+	if (vmcb->misc1 & MISC1_VINTR)
+		vcpu_post(v, VCPU_IRQ);
+	if (!handler)
+		handler = exit_unhandled;
+	return vmcb->exit_int_info & EVENT_VALID ? handle_vectoring(v, handler) : handler(v);
+}
+
 enum run_next svm_exit_handle(struct vcpu *v)
 {
 	struct svm_vcpu *x = svm_of(v);
@@ -421,8 +440,6 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	struct exit_record *r = &v->trace[v->trace_pos++ & (VCPU_TRACE - 1)];
 	enum run_next (*handler)(struct vcpu *) = reasons[reason].handler;
 
-	if (unlikely(svm_caps.irqs_masked))
-		trap_irq_window();
 	v->rip = vmcb->save.rip;
 	r->rip = v->rip;
 	r->reason = reason;
@@ -431,15 +448,9 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	vmcb->event = 0;
 	vmcb->tlb_control = TLB_KEEP;
 	vmcb->clean = CLEAN_ALL;
-	if (unlikely((u8)vmcb->vintr != x->tpr))
-		take_guest_tpr(v, (u8)vmcb->vintr);
-	/* The handler may open the way for what waits: that is cheaper than another exit. */
-	if (unlikely(vmcb->misc1 & MISC1_VINTR))
-		vcpu_post(v, VCPU_IRQ);
-	if (unlikely(!handler))
-		handler = exit_unhandled;
-	if (unlikely(vmcb->exit_int_info & EVENT_VALID))
-		return handle_vectoring(v, handler);
+	if (unlikely((u8)((u8)vmcb->vintr ^ x->tpr) | (vmcb->misc1 & MISC1_VINTR) |
+		     (vmcb->exit_int_info & EVENT_VALID) | !handler))
+		return handle_with_care(v, reason);
 	return handler(v);
 }
 
