@@ -209,8 +209,8 @@ static void print_last_memory(void)
 
 static void finish(void)
 {
-	log_info("no virtual machine is left");
 	print_last_memory();
+	log_info("no virtual machine is left");
 	if (exit_status)
 		linger_on();
 	log_info("exit status %u", exit_status);
