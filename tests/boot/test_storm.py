@@ -52,7 +52,7 @@ def check(run, cpus, parts):
     (4, 1, "seconds=0.3 seed=1"),
     (4, 2, "seconds=0.2 seed=2"),
     (4, 4, "seconds=0.2 seed=3 cluster"),
-    (32, 4, "seconds=0.2 seed=4"),
+    (32, 4, "seconds=0.1 seed=4"),
 ])
 def test_storm(storm, cpus, smp, words):
     check(storm(cpus, words, smp=smp), cpus, PARTS)
