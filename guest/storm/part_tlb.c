@@ -14,7 +14,6 @@ static char tlb_frames[FRAMES][4096] __attribute__((aligned(4096)));
 
 static volatile uint64_t tlb_owner; /* index + 1 */
 static volatile uint64_t tlb_number, tlb_finished;
-static volatile uint64_t tlb_since;
 
 static uint64_t tlb_read(void)
 {
