@@ -103,7 +103,8 @@ void svm_deliver_irq(struct vcpu *v)
 	struct vmcb *vmcb = svm_of(v)->vmcb;
 	int pending;
 
-	/* Not amidst a step, whose TF it would push on the guest's stack: the step's end posts it. */
+	/* Not amidst a step, whose TF it would push on the guest's stack: the step's end posts it.
+	 */
 	if (unlikely(svm_of(v)->stepping))
 		return;
 	pending = lapic_pending_vector(&v->lapic);
