@@ -251,6 +251,7 @@ bool vmx_deliver_nmi(struct vcpu *v)
 		return false;
 	}
 	write_event(VEC_NMI, TYPE_NMI, false, 0);
+	x->no_nmi = false;
 	x->nmi_wait = NMI_WAITS_NOT;
 	update_windows(x);
 	return true;
