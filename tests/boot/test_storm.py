@@ -90,7 +90,7 @@ def check_fault(storm, part, fault, says):
     run = storm(4, f"seconds=4 mode=x2apic timeout=300 only={part} fault={fault}", smp=2)
     run.expect_status(FAILED)
     run.find(says)
-    run.find(r"^storm: cpu \d+: rip 0x[0-9a-f]+ rflags .* irr .* isr ")
+    run.find(r"^storm: cpu \d+: rip (0x)?[0-9a-f]+ rflags .* irr .* isr ")
     run.find(r"^storm: failed$")
 
 
