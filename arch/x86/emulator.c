@@ -10,3 +10,10 @@ bool emulator_is_bochs(void)
 {
 	return !strncmp(acpi_info.oem_id, "BOCHS", 5) && !(cpuid(1, 0).ecx & BIT(31));
 }
+
+bool emulator_is_tcg(void)
+{
+	struct cpuid_regs r = cpuid(0x40000000, 0);
+
+	return (cpuid(1, 0).ecx & BIT(31)) && !memcmp(&r.ebx, "TCGTCGTCGTCG", 12);
+}

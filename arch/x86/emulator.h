@@ -7,4 +7,7 @@
 /* Whether this is Bochs. After acpi_init(). docs/caveats.md lists what is done then, and why. */
 bool emulator_is_bochs(void);
 
+/* Whether the processor is QEMU's own emulation, and not KVM's in QEMU. */
+bool emulator_is_tcg(void);
+
 #endif
