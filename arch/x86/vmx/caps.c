@@ -227,6 +227,8 @@ static void choose_optional(struct vmx_caps *c)
 {
 	c->virtual_nmi = want(&c->pin, PIN_VIRTUAL_NMI);
 	c->preempt_timer = want(&c->pin, PIN_PREEMPT_TIMER);
+	if (c->preempt_timer)
+		(void)want(&c->exit, EXIT_SAVE_PREEMPT);
 	c->vpid = (c->ept_vpid & VPID_CAP_INVVPID) && (c->ept_vpid & VPID_CAP_SINGLE) &&
 		  want(&c->secondary, SEC_VPID);
 	c->pause_loop = want(&c->secondary, SEC_PAUSE_LOOP);

@@ -17,8 +17,6 @@
 #include "mm/phys.h"
 
 #define XAPIC_PAGE 0xfee00000ull
-#define PREEMPT_PERIOD_HZ \
-	1000 /* bounds how long a guest with interrupts off keeps host events waiting: 1 ms */
 #define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 #define PASSTHROUGH_MAX	   16
 /*
@@ -160,6 +158,13 @@ static void write_controls(struct vcpu *v)
 		vmcs_write64(VMCS_TSC_MULTIPLIER, v->vm->tsc.mult);
 }
 
+void vmx_arm_preemption_timer(void)
+{
+	u64 ticks = (time_hz() / PREEMPT_PERIOD_HZ) >> vmx_caps.preempt_shift;
+
+	vmcs_write32(VMCS_PREEMPTION_TIMER, (u32)MAX(ticks, 1ull));
+}
+
 static void write_optional_controls(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -181,8 +186,7 @@ static void write_optional_controls(struct vcpu *v)
 	if (c->xsaves)
 		vmcs_write64(VMCS_XSS_EXIT_BITMAP, 0);
 	if (c->preempt_timer)
-		vmcs_write32(VMCS_PREEMPTION_TIMER,
-			     (u32)MAX((time_hz() / PREEMPT_PERIOD_HZ) >> c->preempt_shift, 1ull));
+		vmx_arm_preemption_timer();
 }
 
 /* Registers in the order of msr_passthrough that VMCS entry and exit do not switch. */

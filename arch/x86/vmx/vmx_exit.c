@@ -339,6 +339,7 @@ static enum run_next exit_ept_misconfig(struct vcpu *v)
 /* Host interrupts that could not get through to a guest with interrupts off are taken now. */
 static enum run_next exit_preemption_timer(struct vcpu *v)
 {
+	vmx_arm_preemption_timer();
 	trap_irq_window();
 	/* The shadow of an STI that IF has not outlived. */
 	if (vmx_nmi_may_come(v))

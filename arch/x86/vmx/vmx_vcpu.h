@@ -144,6 +144,15 @@ u64 vmx_guest_cr4_allowed(const struct vcpu *vcpu);
  * found. */
 void vmx_report_entry_failure(struct vcpu *vcpu, const char *what);
 
+/*
+ * How long a guest with interrupts off keeps host events waiting, where interrupts do not end its
+ * run: 1 ms of it, in one piece or, as the timer's rest is saved at every exit, in many.
+ */
+#define PREEMPT_PERIOD_HZ 1000
+
+/* The full period again. Loaded vCPU. */
+void vmx_arm_preemption_timer(void);
+
 /* --- vmx_exit.c --- */
 const char *vmx_exit_name(u32 reason);
 
