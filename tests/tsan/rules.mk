@@ -6,7 +6,7 @@ TSAN := $(BUILD)/tsan
 TSAN_CFLAGS := $(HOST_CFLAGS) -fsanitize=thread -Wno-tsan -include tests/tsan/pause.h
 # The hypervisor's own, in place of the shim's where both have one: the first definition counts.
 TSAN_SOURCES := mm/frame.c mm/heap.c mm/ptab.c hv/vcpu_table.c core/log.c hv/dev/apic_bus.c \
-	$(wildcard hv/dev/lapic*.c) hv/dev/ioapic.c tests/unit/shim/shim.c
+	$(wildcard hv/dev/lapic*.c) hv/dev/ioapic.c hv/guest_tsc.c tests/unit/shim/shim.c
 TSAN_OBJECTS := $(patsubst %.c,$(TSAN)/%.o,$(TSAN_SOURCES))
 TSAN_PROGRAMS := $(patsubst tests/tsan/%.c,$(TSAN)/%,$(wildcard tests/tsan/tsan_*.c))
 
