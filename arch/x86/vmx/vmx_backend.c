@@ -16,7 +16,7 @@
 #include "mm/host_map.h"
 #include "mm/phys.h"
 
-#define XAPIC_PAGE 0xfee00000ull
+#define XAPIC_PAGE	   0xfee00000ull
 #define EXCEPTIONS_TRAPPED (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 #define PASSTHROUGH_MAX	   16
 /*

@@ -124,6 +124,7 @@ void vmx_posted_load(struct vcpu *vcpu);
 void vmx_posted_unload(struct vcpu *vcpu);
 bool vmx_posted_enter(struct vcpu *vcpu);
 void vmx_notify_running(struct vcpu *vcpu);
+
 /* The secondary controls of this vCPU, but for those that depend on its APIC's mode. */
 static inline u32 vmx_secondary(const struct vcpu *v)
 {
