@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	}
 	memset(d, 0, sizeof(*d));
 	d->next = 1;
-	memcpy((void *)SHARE_CODE, share_code, (size_t)(share_code_end - share_code));
+	memcpy((void *)SHARE_CODE, share_code, (uintptr_t)share_code_end - (uintptr_t)share_code);
 	printf("share: %llu ms\n", (unsigned long long)ms);
 	apic_enable();
 	apic_write(APIC_ICR, SHARE_START_OTHERS);

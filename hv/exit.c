@@ -151,7 +151,7 @@ static void print_scheduling(const struct vm *vm)
 		switches += v->thread.switches;
 		migrations += v->thread.migrations;
 	}
-	log_info("vm %s: ran for %lu ms in %lu turns, moved %lu times", vm->config->name,
+	log_line(vm->level, "vm %s: ran for %lu ms in %lu turns, moved %lu times", vm->config->name,
 		 time_ticks_to_ns(ticks) / 1000000, switches, migrations);
 }
 

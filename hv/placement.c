@@ -29,11 +29,6 @@ void placement_init(const char *cmdline)
 			 emulator_is_tcg() ? "QEMU's TCG; boot_cpu=on overrides" : "boot_cpu=off");
 }
 
-u32 placement_first(void)
-{
-	return first;
-}
-
 void placement_all(struct cpu_set *set)
 {
 	*set = (struct cpu_set){ { 0 } };

@@ -16,11 +16,8 @@ u32 placement_first_of(const char *cmdline, u32 cpus, bool tcg);
 /* Decides it for this machine. Boot processor, once all are up. */
 void placement_init(const char *cmdline);
 
-/* 0 or 1. Any context, after placement_init(). */
-u32 placement_first(void);
-
 /* All processors, even those that this machine does not have, but for those that run no vCPUs:
- * where a VM runs whose manifest does not say. Likewise. */
+ * where a VM runs whose manifest does not say. Any context, after placement_init(). */
 void placement_all(struct cpu_set *set);
 
 /*

@@ -25,6 +25,6 @@ uint32_t ipi_apic_read(uint32_t reg);
 /* Whether VECTOR's bit is set in the 256 bits that begin at register BANK. */
 bool ipi_bit(uint32_t bank, unsigned int vector);
 
-#define APIC_TMR      0x180
+#define APIC_TMR 0x180
 
 #endif

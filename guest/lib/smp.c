@@ -52,7 +52,8 @@ unsigned int smp_init(void (*entry)(struct smp_cpu *cpu))
 	smp_add(apic_id());
 	for (i = 0; i < n && i < SMP_MAX_CPUS; i++)
 		smp_add(ids[i]);
-	memcpy((void *)SMP_BASE, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
+	memcpy((void *)SMP_BASE, smp_trampoline,
+	       (uintptr_t)smp_trampoline_end - (uintptr_t)smp_trampoline);
 	wrmsr(MSR_GS_BASE, (uintptr_t)smp_cpus[0]);
 	smp_cpus[0]->starts = 1;
 	return smp_count;

@@ -49,6 +49,11 @@ unsigned int logical_group(const struct storm_cpu *c)
 	return c->index / logical_members();
 }
 
+uint32_t logical_bit(const struct storm_cpu *c)
+{
+	return 1u << c->index % logical_members();
+}
+
 uint32_t logical_destination(unsigned int group, uint32_t members)
 {
 	if (apic_x2apic)
@@ -61,6 +66,5 @@ void logical_set_id(const struct storm_cpu *c)
 	if (apic_x2apic || !logical_possible())
 		return;
 	apic_write(APIC_DFR, logical_is_flat() ? DFR_FLAT : DFR_CLUSTER);
-	apic_write(APIC_LDR,
-		   logical_destination(logical_group(c), 1u << c->index % logical_members()) << 24);
+	apic_write(APIC_LDR, logical_destination(logical_group(c), logical_bit(c)) << 24);
 }

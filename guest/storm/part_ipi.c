@@ -17,7 +17,11 @@ enum ipi_kind {
 	IPI_KINDS
 };
 
-/* Lowest priority: one of a group takes it, and the slot is the group's: 0, or when it was sent. */
+/*
+ * Lowest priority: one of those it was sent to takes it, and the slot is the group's: 0, or (TSC <<
+ * 16 | members).
+ */
+#define LOWEST_SHIFT 16
 static volatile uint64_t ipi_lowest[MAX_GROUPS];
 
 static void ipi_send_logical(struct storm_cpu *c, enum storm_slot slot)
@@ -84,8 +88,9 @@ static void ipi_send_lowest(struct storm_cpu *c)
 		if (target && target->gate)
 			mask |= 1u << i;
 	}
-	if (mask && __atomic_compare_exchange_n(&ipi_lowest[group], &free, rdtsc(), false,
-						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+	if (mask &&
+	    __atomic_compare_exchange_n(&ipi_lowest[group], &free, rdtsc() << LOWEST_SHIFT | mask,
+					false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
 		c->count[PART_IPI].sent++;
 		apic_send(APIC_LOWEST | APIC_LOGICAL | APIC_ASSERT | VECTOR_LOWEST,
 			  logical_destination(group, mask));
@@ -164,7 +169,7 @@ void ipi_watch(void)
 	unsigned int group;
 
 	for (group = 0; logical_possible() && group < logical_groups(); group++) {
-		uint64_t since = ipi_lowest[group];
+		uint64_t since = ipi_lowest[group] >> LOWEST_SHIFT;
 
 		if (since && rdtsc() > since + storm_timeout)
 			error_record(&(struct storm_error){
@@ -180,7 +185,7 @@ void ipi_watch(void)
 
 bool ipi_lowest_idle(const struct storm_cpu *c)
 {
-	return !logical_possible() || !ipi_lowest[logical_group(c)];
+	return !logical_possible() || !(ipi_lowest[logical_group(c)] & logical_bit(c));
 }
 
 bool ipi_all_lowest_idle(void)

@@ -7,14 +7,13 @@
 
 #define FRAMES	    4
 #define PTE_P_RW    3ull
-#define STALE_EVERY 16 /* fault=stale: the shootdowns that cpu 1 leaves out */
+#define STALE_EVERY 16 /* fault=stale: shootdowns in which the entry stays what it was */
 
 static char tlb_page[4096] __attribute__((aligned(4096)));
 static char tlb_frames[FRAMES][4096] __attribute__((aligned(4096)));
 
 static volatile uint64_t tlb_owner; /* index + 1 */
 static volatile uint64_t tlb_number, tlb_finished;
-static volatile uint64_t tlb_since;
 
 static uint64_t tlb_read(void)
 {
@@ -26,7 +25,8 @@ static void tlb_map(uint64_t number)
 	char *frame = tlb_frames[number % FRAMES];
 
 	*(volatile uint64_t *)(void *)frame = number;
-	page_set_low((uintptr_t)tlb_page, (uintptr_t)frame | PTE_P_RW);
+	if (storm_options.fault != FAULT_STALE || number % STALE_EVERY != 1)
+		page_set_low((uintptr_t)tlb_page, (uintptr_t)frame | PTE_P_RW);
 }
 
 void tlb_refresh(void)
@@ -49,8 +49,7 @@ bool tlb_handle(struct storm_cpu *c)
 {
 	uint64_t got;
 
-	if (storm_options.fault != FAULT_STALE || c->index != 1 || tlb_number % STALE_EVERY)
-		tlb_refresh();
+	tlb_refresh();
 	got = tlb_read();
 	if (c->slot[SLOT_TLB] && got != tlb_number) {
 		tlb_error(c, "stale: wanted and read", tlb_number, got);

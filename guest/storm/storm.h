@@ -182,6 +182,7 @@ unsigned int logical_groups(void);
 /* Those with logical ids of one group; NULL behind the last. */
 struct storm_cpu *logical_member(unsigned int group, unsigned int member);
 unsigned int logical_group(const struct storm_cpu *c);
+uint32_t logical_bit(const struct storm_cpu *c); /* of its group's members */
 uint32_t logical_destination(unsigned int group, uint32_t members);
 bool logical_possible(void);
 /* This processor's logical id, in xAPIC mode. */

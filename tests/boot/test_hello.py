@@ -108,7 +108,7 @@ def test_devices_left_out(run_guests):
                      vm("endless", "hello.elf", debug_exit="off", cmdline="endless"),
                      vm("echo", "uartecho.elf"),
                      send=[(any_order, ""), (any_order, ""), (any_order, "\x1c3"),
-                           ("console: vm echo", "quit\n")],
+                           ("uartecho: ready", "quit\n")],
                      until="^neap: vm echo: .*, status 1")
     run.expect_status(OFF)
     assert run.guest_text().count("command line:") == 1

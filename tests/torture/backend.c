@@ -176,6 +176,12 @@ static bool irq_deliverable(struct vcpu *v)
 	return lapic_pending_vector(&v->lapic) >= 0;
 }
 
+/* The VMs' TSCs are the processor's. */
+static struct tsc_scaling tsc_scaling(void)
+{
+	return (struct tsc_scaling){ 0, 0 };
+}
+
 static const struct backend_ops torture_backend = {
 	.name = "torture",
 	.probe = nothing,
@@ -198,6 +204,7 @@ static const struct backend_ops torture_backend = {
 	.deliver_irq = deliver_irq,
 	.deliver_nmi = deliver_nmi,
 	.irq_deliverable = irq_deliverable,
+	.tsc_scaling = tsc_scaling,
 	.update_tsc = of_vcpu,
 	.update_apic_mode = of_vcpu,
 };

@@ -191,8 +191,12 @@ static void unload(struct vcpu *v)
 
 static void run(struct vcpu *v)
 {
+	struct svm_vcpu *x = svm_of(v);
+
 	svm_asid_check(v);
-	svm_enter(v, svm_of(v));
+	if (unlikely(x->nmi_wanted && (x->vmcb->event & EVENT_VALID)) && !x->nmi_blocked)
+		svm_nmi_behind_event();
+	svm_enter(v, x);
 }
 
 /* APM vol. 2 15.30.5. */

@@ -54,6 +54,7 @@ void svm_requeue_vectoring(struct vcpu *v)
 	u32 info = x->vectoring, type = info >> EVENT_TYPE_SHIFT & 7, vector = info & 0xff;
 
 	x->vectoring = 0;
+	svm_retry_nmi(v);
 	if (type == EVENT_SOFTWARE || (type == EVENT_EXCEPTION && (vector == 3 || vector == 4)))
 		return;
 	x->vmcb->event = (u64)x->vectoring_error << 32 | info;
@@ -103,7 +104,8 @@ void svm_deliver_irq(struct vcpu *v)
 	struct vmcb *vmcb = svm_of(v)->vmcb;
 	int pending;
 
-	/* Not amidst a step, whose TF it would push on the guest's stack: the step's end posts it. */
+	/* Not amidst a step, whose TF it would push on the guest's stack: the step's end posts it.
+	 */
 	if (unlikely(svm_of(v)->stepping))
 		return;
 	pending = lapic_pending_vector(&v->lapic);

@@ -143,6 +143,13 @@ bool svm_step_done(struct vcpu *v)
 	return !own && !hit;
 }
 
+/* The interrupt that is pending from here on ends the guest's run right behind the event, and its
+ * handler tries again. If the event is not delivered, svm_requeue_vectoring() does. */
+void svm_nmi_behind_event(void)
+{
+	apic_send_ipi(this_cpu()->apic_id, VEC_KICK);
+}
+
 bool svm_deliver_nmi(struct vcpu *v)
 {
 	struct svm_vcpu *x = svm_of(v);
@@ -153,10 +160,8 @@ bool svm_deliver_nmi(struct vcpu *v)
 		return false;
 	}
 	if (vmcb->event & EVENT_VALID) {
-		/* That event goes first. The interrupt that is pending from here on ends the
-		 * guest's run right behind it; its handler tries again. */
+		/* That event goes first: svm_nmi_behind_event(). */
 		x->nmi_wanted = true;
-		apic_send_ipi(this_cpu()->apic_id, VEC_KICK);
 		return false;
 	}
 	if (vmcb->interrupt_shadow & VMCB_SHADOW) {

@@ -80,6 +80,8 @@ void svm_write_event(struct vmcb *vmcb, u32 vector, u32 type, bool has_error, u3
 
 /* --- svm_nmi.c --- */
 bool svm_deliver_nmi(struct vcpu *vcpu);
+/* Right before an entry, without a window between: an NMI waits for the event that goes in now. */
+void svm_nmi_behind_event(void);
 /* The guest is about to execute IRET while NMIs are blocked, or another instruction that is not to
  * be stepped over; or what is stepped over has raised an exception. */
 enum run_next svm_exit_iret(struct vcpu *vcpu);

@@ -227,6 +227,16 @@ void vmx_correct_nmi(struct vcpu *v)
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~(u32)BLOCK_NMI);
 }
 
+bool vmx_nmi_may_come(struct vcpu *v)
+{
+	enum vmx_nmi_wait wait = vmx_of(v)->nmi_wait;
+
+	if (wait == NMI_WAITS_NOT)
+		return false;
+	vmx_correct_nmi(v);
+	return !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCK_NMI) && vmx_end_nmi_wait(v, wait);
+}
+
 bool vmx_deliver_nmi(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -241,6 +251,7 @@ bool vmx_deliver_nmi(struct vcpu *v)
 		return false;
 	}
 	write_event(VEC_NMI, TYPE_NMI, false, 0);
+	x->no_nmi = false;
 	x->nmi_wait = NMI_WAITS_NOT;
 	update_windows(x);
 	return true;

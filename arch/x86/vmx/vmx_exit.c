@@ -141,7 +141,7 @@ static enum run_next exit_hlt(struct vcpu *v)
 	if (unlikely(vmx_trap_pending()))
 		return RUN_RESUME;
 	/* One that could not be injected in STI's shadow ends it, and not the next interrupt. */
-	if (unlikely(vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF)))
+	if (unlikely(vmx_nmi_may_come(v)))
 		vcpu_post(v, VCPU_NMI);
 	vcpu_halt(v);
 	return v->activity == VCPU_RUNNING ? RUN_RESUME : RUN_LEAVE;
@@ -353,7 +353,7 @@ static enum run_next exit_preemption_timer(struct vcpu *v)
 	vmx_arm_preemption_timer();
 	trap_irq_window();
 	/* The shadow of an STI that IF has not outlived. */
-	if (vmx_end_nmi_wait(v, NMI_WAITS_FOR_IF))
+	if (vmx_nmi_may_come(v))
 		vcpu_post(v, VCPU_NMI);
 	return RUN_RESUME;
 }

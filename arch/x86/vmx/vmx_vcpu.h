@@ -106,6 +106,8 @@ bool vmx_irq_deliverable(struct vcpu *vcpu);
 void vmx_set_irq_window(struct vcpu *vcpu, bool on);
 /* True if an NMI has waited for this, which is over. */
 bool vmx_end_nmi_wait(struct vcpu *vcpu, enum vmx_nmi_wait what);
+/* The same for one that waits for whatever, unless the vCPU is in an NMI's handler. */
+bool vmx_nmi_may_come(struct vcpu *vcpu);
 /* After an exit during event delivery: sees to it that the event is repeated at the next entry. */
 void vmx_save_vectoring(struct vcpu *vcpu);
 void vmx_requeue_vectoring(struct vcpu *vcpu);
@@ -122,6 +124,7 @@ void vmx_posted_load(struct vcpu *vcpu);
 void vmx_posted_unload(struct vcpu *vcpu);
 bool vmx_posted_enter(struct vcpu *vcpu);
 void vmx_notify_running(struct vcpu *vcpu);
+
 /* The secondary controls of this vCPU, but for those that depend on its APIC's mode. */
 static inline u32 vmx_secondary(const struct vcpu *v)
 {
