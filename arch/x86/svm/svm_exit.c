@@ -295,8 +295,10 @@ static enum run_next exit_npf(struct vcpu *v)
 
 	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gfn) && !(info & NPF_RSV)))
 		in_slot = tdp_fault(v, GPA(vmcb->exit_info2), info & NPF_WRITE);
-	if (in_slot != TDP_EMULATE)
+	if (in_slot != TDP_EMULATE) {
+		svm_keep_shadow(v);
 		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+	}
 	if (unlikely((info & NPF_RSV) || x->vectoring))
 		return kill_by_npf(v);
 	if (unlikely(!(info & NPF_FINAL) ||
