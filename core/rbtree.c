@@ -87,6 +87,13 @@ void rb_insert(struct rb_tree *t, struct rb_node *n,
 {
 	struct rb_node **link = &t->root, *parent = NULL;
 
+	/* Often, and without the tests below: the only one. */
+	if (!t->root) {
+		*n = (struct rb_node){ 0 };
+		t->root = n;
+		update(t, n);
+		return;
+	}
 	while (*link) {
 		parent = *link;
 		link = before(n, parent) ? &parent->left : &parent->right;
@@ -186,6 +193,10 @@ void rb_remove(struct rb_tree *t, struct rb_node *n)
 {
 	struct rb_node *child, *parent;
 
+	if (t->root == n && !n->left && !n->right) {
+		t->root = NULL;
+		return;
+	}
 	if (n->left && n->right)
 		swap_with_next(t, n);
 	child = n->left ? n->left : n->right;
