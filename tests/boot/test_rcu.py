@@ -2,7 +2,9 @@
 
 import re
 
-from neap import vm
+from neap import OFF, vm
+
+ENDED = "^neap: vm (one|two): ended"
 
 
 def statistics(run):
@@ -29,7 +31,8 @@ def test_statistics_at_the_end(run_guests):
 def test_a_guest_that_never_exits_stalls_nothing(run_guests):
     """One VM loops with interrupts off; the others end, and their tables are freed meanwhile."""
     run = run_guests(vm("spin", "spin.elf"), vm("one", "hello.elf"), vm("two", "hello.elf"),
-                     until="^neap: vm (one|two): .*\n(?:.*\n)*?neap: vm (one|two): ended", smp=2)
+                     send=[(ENDED, "")], until=ENDED, smp=2)
+    run.expect_status(OFF)
     assert run.end_of("one")[1] == 1 and run.end_of("two")[1] == 1
     assert not run.has_ended("spin")
     assert not re.search("stalls grace period|does not flush|self-test", run.log)
