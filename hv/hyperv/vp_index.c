@@ -50,12 +50,35 @@ static int make_table(const struct vp_index *m, const u16 *index, struct vp_inde
 			return -EEXIST;
 		}
 		t->position[index[i]] = (u16)i;
+		t->taken[index[i] / 64] |= BIT(index[i] % 64);
 	}
 	if (mismatches)
 		*out = t;
 	else
 		heap_free(t);
 	return 0;
+}
+
+/* The indexes of a bank that somebody has. */
+static u64 taken(const struct vp_index_table *t, u32 count, u32 bank)
+{
+	if (t)
+		return t->taken[bank];
+	return count - bank * 64 < 64 ? BIT(count % 64) - 1 : UINT64_MAX;
+}
+
+bool vp_index_covers(const struct vp_index *m, u64 valid, const u64 *bank)
+{
+	const struct vp_index_table *t = rcu_dereference(m->table);
+	u32 limit = t ? t->limit : m->count;
+
+	for (u32 b = 0; b * 64 < limit; b++, valid >>= 1) {
+		u64 named = valid & 1 ? *bank++ : 0;
+
+		if (taken(t, m->count, b) & ~named)
+			return false;
+	}
+	return true;
 }
 
 /*

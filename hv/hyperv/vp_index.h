@@ -15,17 +15,19 @@
 /* Indexes are below this: what a sparse VP set of 64 banks can name (TLFS, HV_VP_SET). */
 #define VP_INDEX_MAX 4096
 _Static_assert(VP_INDEX_MAX >= VM_MAX_CPUS, "every vCPU can have one");
-_Static_assert(VP_INDEX_MAX == 64 * 64, "64 banks of 64");
+#define VP_INDEX_BANKS 64
+_Static_assert(VP_INDEX_MAX == VP_INDEX_BANKS * 64, "banks of 64");
 
 #define VP_POSITION_NONE 0xffffu /* nobody has that index */
 _Static_assert(VP_INDEX_MAX < VP_POSITION_NONE, "positions fit 16 bits");
 
 /* A snapshot; never changed once published. */
 struct vp_index_table {
-	u32 limit;	/* one more than the highest index taken */
-	u32 mismatches; /* vCPUs whose index is not their position; > 0 */
-	u16 *index_of;	/* by position */
-	u16 position[]; /* by index, `limit` of them; VP_POSITION_NONE: nobody's */
+	u32 limit;		   /* one more than the highest index taken */
+	u32 mismatches;		   /* vCPUs whose index is not their position; > 0 */
+	u64 taken[VP_INDEX_BANKS]; /* a bit for each index that somebody has */
+	u16 *index_of;		   /* by position */
+	u16 position[];		   /* by index, `limit` of them; VP_POSITION_NONE: nobody's */
 };
 
 struct vp_index {
@@ -71,6 +73,11 @@ static inline u32 vp_index_find(const struct vp_index *m, vp_index_t index)
 		return index.v < m->count ? index.v : VP_POSITION_NONE;
 	return index.v < t->limit ? t->position[index.v] : VP_POSITION_NONE;
 }
+
+/* Whether a sparse set names every vCPU: `valid` has a bit for each bank that is in bank[].
+ * Likewise.
+ */
+bool vp_index_covers(const struct vp_index *m, u64 valid, const u64 *bank);
 
 /* The index of the vCPU at a position below count. Likewise. */
 static inline vp_index_t vp_index_of(const struct vp_index *m, u32 position)
