@@ -43,4 +43,3 @@ void hyperv_fini(struct vm *vm)
 	overlay_fini(&h->tsc_page);
 	h->on = false;
 }
-
