@@ -102,6 +102,17 @@ static force_inline bool slots_in_gap(const struct slots *s, const struct slot_c
 	       likely(gfn.v - c->gap.first < c->gap.pages);
 }
 
+/* The slot found last, if it has gfn; NULL says nothing. Readers. */
+static force_inline struct slot *slots_find_last(const struct slots *s, const struct slot_cache *c,
+						 gfn_t gfn)
+{
+	struct slot *slot = c->slot;
+
+	if (unlikely(c->generation != slots_generation(s)) || unlikely(!slot))
+		return NULL;
+	return likely(slot_holds(slot, gfn)) ? slot : NULL;
+}
+
 /* The slot that has gfn, or NULL, by way of a vCPU's cache. Readers. */
 struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn);
 

@@ -79,7 +79,12 @@ static u64 rom_flags(void)
 	return ROM;
 }
 
-static const struct backend_ops fake = { .tdp_ram_flags = ram_flags, .tdp_rom_flags = rom_flags };
+static const struct ptab_fmt *format(void)
+{
+	return &fmt;
+}
+
+static const struct backend_ops fake = { .tdp_format = format, .tdp_ram_flags = ram_flags, .tdp_rom_flags = rom_flags };
 const struct backend_ops *backend = &fake;
 
 static int set_up(void **unused)
@@ -94,7 +99,8 @@ static int set_up(void **unused)
 	vm.config = &config;
 	vcpu.vm = &vm;
 	shootdowns = kills = posted = 0;
-	return ptab_init(&vm.tdp, &fmt);
+	config = (struct vm_config){ 0 };
+	return tdp_init(&vm);
 }
 
 static int tear_down(void **unused)
