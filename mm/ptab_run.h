@@ -6,21 +6,78 @@
 #ifndef NEAP_MM_PTAB_RUN_H
 #define NEAP_MM_PTAB_RUN_H
 
+#include <errno.h>
+
+#include "core/atomic.h"
+#include "mm/phys.h"
 #include "mm/ptab.h"
 
+/* log2 of what an entry of a level spans. */
+static force_inline unsigned ptab_shift(unsigned level)
+{
+	return PAGE_SHIFT + 9 * (level - 1);
+}
+
+static force_inline u64 *ptab_entry(hpa_t table, u64 va, unsigned shift)
+{
+	return (u64 *)phys_to_virt(table) + (va >> shift) % PTAB_ENTRIES;
+}
+
+/* For ptab_map_page(): gives an entry that holds e, not present, a table. Returns what it holds
+ * then, that table or another CPU's work; 0: no memory. */
+u64 ptab_make_table(const struct ptab_fmt *f, u64 *entry, u64 e);
+
 /*
- * Maps va, not mapped yet, to pa (both of a 4 KiB page), by a leaf of the given level or, where a
- * table stands in its place, of one below: both addresses agree below the size of a leaf of that
- * level, and all of it may be mapped. Returns the leaf's level and its entry in *entry; 0: va is
- * mapped already, by another CPU perhaps; -ENOMEM. Nothing present is changed: no TLB to flush.
+ * Maps the page of va, not mapped yet, to the page at pa, by a leaf of 1 << max bytes or, where a
+ * table stands in its place, by a smaller one. Both addresses agree below 1 << max, and all of that
+ * may be mapped. Returns log2 of the leaf's size, with its entry in *out; 0: va is mapped already, by
+ * another CPU perhaps; -ENOMEM. Nothing present is changed: no TLB to flush.
  */
-int ptab_map_page(struct ptab *pt, u64 va, hpa_t pa, unsigned level, u64 flags,
-		  u64 **entry) __must_check;
+static force_inline __must_check int ptab_map_page(const struct ptab *pt, u64 va, hpa_t pa,
+						   unsigned max, u64 flags, u64 **out)
+{
+	const struct ptab_fmt *f = pt->fmt;
+	const u64 present = f->present, large = f->large, addr_mask = f->addr_mask;
+	unsigned shift = ptab_shift(f->levels);
+	u64 *entry = ptab_entry(pt->root, va, shift), e = load_acquire(entry);
+
+	for (;;) {
+		while (likely(shift > max)) {
+			if (unlikely(!(e & present))) {
+				e = ptab_make_table(f, entry, e);
+				if (!e)
+					return -ENOMEM;
+				continue;
+			}
+			if (unlikely(e & large))
+				return 0;
+			shift -= 9;
+			entry = ptab_entry(HPA(e & addr_mask), va, shift);
+			e = load_acquire(entry);
+		}
+		if (likely(!(e & present))) {
+			u64 leaf = (pa.v >> shift << shift) | flags;
+
+			if (shift > PAGE_SHIFT)
+				leaf |= large;
+			/* Full barrier: what the page holds was there before. */
+			if (likely(atomic_cmpxchg(entry, &e, leaf))) {
+				*out = entry;
+				return (int)shift;
+			}
+			/* Another CPU was first: look at what it has made. */
+		} else if (shift == PAGE_SHIFT || (e & large)) {
+			return 0;
+		} else {
+			max -= 9;
+		}
+	}
+}
 
 /* Entries behind this one in its table. */
 static inline unsigned ptab_entries_behind(const u64 *entry)
 {
-	return PTAB_ENTRIES - 1 - ((unsigned)(uintptr_t)entry / sizeof(*entry)) % PTAB_ENTRIES;
+	return PTAB_ENTRIES - 1 - (unsigned)((uintptr_t)entry / sizeof(*entry)) % PTAB_ENTRIES;
 }
 
 /*

@@ -19,7 +19,8 @@ int tdp_init(struct vm *vm)
 
 	vm->leaves = (struct tdp_leaves){ .ram = backend->tdp_ram_flags(),
 					  .rom = backend->tdp_rom_flags(),
-					  .max_level = small ? 1 : fmt->max_leaf_level };
+					  .max_shift = ptab_shift(small ? 1 :
+									  fmt->max_leaf_level) };
 	vm->prefetch = vm->config->prefetch;
 	return ptab_init(&vm->tdp, fmt);
 }
@@ -29,35 +30,25 @@ static u64 leaf_flags(const struct vm *vm, const struct slot *slot)
 	return slot->flags & SLOT_READ_ONLY ? vm->leaves.rom : vm->leaves.ram;
 }
 
-/* A leaf of this level around gfn stays within the extent, and both sides are aligned alike. */
-static bool fits(const struct slot *slot, const struct slot_extent *e, u64 gfn, unsigned level)
+/* A leaf of 1 << shift bytes around gfn stays within the extent, and both sides are aligned alike.
+ */
+static bool fits(const struct slot *slot, const struct slot_extent *e, u64 gfn, unsigned shift)
 {
-	u64 n = ptab_level_size(level) >> PAGE_SHIFT, start = ALIGN_DOWN(gfn, n);
+	u64 n = 1ull << (shift - PAGE_SHIFT), start = ALIGN_DOWN(gfn, n);
 	u64 first = slot->base.v + e->page;
 
 	return start >= first && start + n <= first + e->pages &&
 	       IS_ALIGNED(e->frame.v + (start - first), n);
 }
 
-/*
- * The largest leaf that fits and that nothing is in the way of, and what is to be prefetched behind
- * it. As ptab_map_page().
- */
-static force_inline int map_page(struct vcpu *v, const struct slot *slot, gfn_t gfn, u32 prefetch)
+/* The extent of the page, of the slot that the cache has; most often the one of the last fault. */
+static force_inline const struct slot_extent *find_extent(struct slot_cache *c, u64 page)
 {
-	struct vm *vm = v->vm;
-	u64 page = gfn.v - slot->base.v, flags = leaf_flags(vm, slot), *entry;
-	const struct slot_extent *e = slot_backing_find(slot->backing, page);
-	unsigned max = vm->leaves.max_level;
-	int level;
+	const struct slot_extent *e = c->extent;
 
-	while (max > 1 && !fits(slot, e, gfn.v, max))
-		max--;
-	level = ptab_map_page(&vm->tdp, gfn.v << PAGE_SHIFT,
-			      HPA((e->frame.v + (page - e->page)) << PAGE_SHIFT), max, flags, &entry);
-	if (level == 1 && prefetch)
-		prefetch_map(&v->prefetch, prefetch, slot, gfn, entry, flags);
-	return level;
+	if (likely(page - e->page < e->pages))
+		return e;
+	return c->extent = slot_backing_find(c->slot->backing, page);
 }
 
 /* What is not the usual: no slot, one that is about to go. */
@@ -70,29 +61,43 @@ static __attribute__((noinline)) enum tdp_result cannot_map(struct vcpu *v, cons
 	return TDP_LEAVE;
 }
 
-static __attribute__((noinline)) enum tdp_result has_no_memory(struct vcpu *v, gpa_t gpa)
+/* No memory for a table, or a leaf that is there already. */
+static __attribute__((noinline)) enum tdp_result
+not_mapped(struct vcpu *v, const struct slot *slot, gpa_t gpa, bool write, int err)
 {
-	vm_kill(v, "no memory for the page tables of address 0x%lx", gpa.v);
-	return TDP_LEAVE;
+	if (err) {
+		vm_kill(v, "no memory for the page tables of address 0x%lx", gpa.v);
+		return TDP_LEAVE;
+	}
+	return write && slot->flags & SLOT_READ_ONLY ? TDP_EMULATE : TDP_RESUME;
 }
 
-enum tdp_result tdp_fault(struct vcpu *v, gpa_t gpa, bool write)
+enum tdp_result tdp_fault(struct vcpu *v, const struct slot *slot, gpa_t gpa, bool write)
 {
+	struct vm *vm = v->vm;
 	/* Once, and first: what this fault does is by this number, whoever changes it meanwhile. */
-	u32 prefetch = READ_ONCE(v->vm->prefetch);
+	u32 prefetch = READ_ONCE(vm->prefetch);
+	unsigned max = vm->leaves.max_shift;
+	const struct slot_extent *e;
 	gfn_t gfn = gpa_to_gfn(gpa);
-	const struct slot *slot = slots_find_last(&v->vm->slots, &v->slot_cache, gfn);
-	int level;
+	u64 page, flags, *entry;
+	int shift;
 
 	if (unlikely(!slot))
-		slot = slots_find(&v->vm->slots, &v->slot_cache, gfn);
+		slot = slots_find(&vm->slots, &v->slot_cache, gfn);
 	if (unlikely(!slot || slot->flags & SLOT_INVALID))
 		return cannot_map(v, slot);
-	level = map_page(v, slot, gfn, prefetch);
-	if (unlikely(level < 0))
-		return has_no_memory(v, gpa);
-	if (unlikely(!level && write && slot->flags & SLOT_READ_ONLY))
-		return TDP_EMULATE;
+	page = gfn.v - slot->base.v;
+	flags = leaf_flags(vm, slot);
+	e = find_extent(&v->slot_cache, page);
+	while (max > PAGE_SHIFT && !fits(slot, e, gfn.v, max))
+		max -= 9;
+	shift = ptab_map_page(&vm->tdp, gpa.v, HPA((e->frame.v + (page - e->page)) << PAGE_SHIFT),
+			      max, flags, &entry);
+	if (unlikely(shift <= 0))
+		return not_mapped(v, slot, gpa, write, shift);
+	if (prefetch && shift == PAGE_SHIFT)
+		prefetch_map(&v->prefetch, prefetch, slot, gfn, entry, flags);
 	return TDP_RESUME;
 }
 
