@@ -16,16 +16,46 @@ u64 ptab_make_table(const struct ptab_fmt *f, u64 *entry, u64 e)
 	return e;
 }
 
+unsigned ptab_unused_behind(const u64 *entry, unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < n && !READ_ONCE(entry[1 + i]))
+		i++;
+	return i;
+}
+
+unsigned ptab_unused_before(const u64 *entry, unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < n && !READ_ONCE(*(entry - 1 - i)))
+		i++;
+	return i;
+}
+
+static bool install(u64 *entry, u64 leaf)
+{
+	u64 unused = 0;
+
+	/* Full barrier, as in ptab_map_page(). */
+	return atomic_cmpxchg(entry, &unused, leaf);
+}
+
 unsigned ptab_map_behind(u64 *entry, const u64 *leaf, unsigned n)
 {
-	unsigned i;
+	unsigned i = 0;
 
-	for (i = 0; i < n; i++) {
-		u64 unused = 0;
+	while (i < n && install(entry + 1 + i, leaf[i]))
+		i++;
+	return i;
+}
 
-		/* Full barrier, as in ptab_map_page(). */
-		if (!atomic_cmpxchg(&entry[1 + i], &unused, leaf[i]))
-			break;
-	}
+unsigned ptab_map_before(u64 *entry, const u64 *leaf, unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < n && install(entry - 1 - i, leaf[n - 1 - i]))
+		i++;
 	return i;
 }

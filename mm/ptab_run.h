@@ -74,16 +74,24 @@ static force_inline __must_check int ptab_map_page(const struct ptab *pt, u64 va
 	}
 }
 
-/* Entries behind this one in its table. */
-static inline unsigned ptab_entries_behind(const u64 *entry)
+/* Entries before this one in its table; behind it there are PTAB_ENTRIES - 1 less as many. */
+static inline unsigned ptab_entries_before(const u64 *entry)
 {
-	return PTAB_ENTRIES - 1 - (unsigned)((uintptr_t)entry / sizeof(*entry)) % PTAB_ENTRIES;
+	return (unsigned)((uintptr_t)entry / sizeof(*entry)) % PTAB_ENTRIES;
 }
 
 /*
- * Puts n leaves into the entries behind a 4 KiB page's, up to the first that is in use. Returns how
- * many that were. n: at most as many as ptab_entries_behind().
+ * How many of the n entries behind this one are unused, up to the first that is not; the same
+ * before it. n: not beyond its table. A moment old, as others map, too.
+ */
+unsigned ptab_unused_behind(const u64 *entry, unsigned n);
+unsigned ptab_unused_before(const u64 *entry, unsigned n);
+
+/*
+ * Puts n leaves of 4 KiB into the entries behind this one, leaf[0] next to it; or before it,
+ * leaf[n - 1] next to it: up to the first entry that is in use. Returns how many that were.
  */
 unsigned ptab_map_behind(u64 *entry, const u64 *leaf, unsigned n);
+unsigned ptab_map_before(u64 *entry, const u64 *leaf, unsigned n);
 
 #endif

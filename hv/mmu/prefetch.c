@@ -13,34 +13,50 @@ int prefetch_set(u32 *number, u64 n)
 	return 0;
 }
 
-/* The leaves of n pages of the slot from `page` on. */
-static void fill(u64 *leaf, const struct slot_backing *b, u64 page, unsigned n, u64 flags)
+/* The leaves of n pages of the slot from `page` on. e: an extent nearby, of the fault's page. */
+static void fill(u64 *leaf, const struct slot_extent *e, u64 page, unsigned n, u64 flags)
 {
-	const struct slot_extent *e = slot_backing_find(b, page);
 	unsigned i = 0;
 
-	while (i < n) {
-		u64 skip = page + i - e->page;
+	if (page - e->page >= e->pages)
+		e = slot_backing_find(e->backing, page);
+	for (; i < n; e++) {
+		u64 skip = page + i - e->page, next = ((e->frame.v + skip) << PAGE_SHIFT) | flags;
 		unsigned stop = (unsigned)MIN((u64)n, i + (e->pages - skip));
-		u64 next = ((e->frame.v + skip) << PAGE_SHIFT) | flags;
 
 		for (; i < stop; i++, next += PAGE_SIZE)
 			leaf[i] = next;
-		e++;
 	}
 }
 
-unsigned prefetch_map(struct prefetch *p, u32 number, const struct slot *slot, gfn_t gfn, u64 *entry,
-		      u64 flags)
+static unsigned map_behind(u64 *leaf, unsigned n, const struct prefetch_spot *s)
 {
-	u64 page = gfn.v - slot->base.v + 1, n = MIN((u64)number, slot->pages - page);
-
-	n = MIN(n, (u64)ptab_entries_behind(entry));
-	/* A hint only: who faults between two pages that are there has nothing to make. */
-	if (!n || READ_ONCE(entry[1]))
+	n = (unsigned)MIN((u64)n, s->slot->pages - s->page - 1);
+	n = MIN(n, PTAB_ENTRIES - 1 - ptab_entries_before(s->entry));
+	n = ptab_unused_behind(s->entry, n);
+	if (!n)
 		return 0;
-	fill(p->leaf, slot->backing, page, (unsigned)n, flags);
-	n = ptab_map_behind(entry, p->leaf, (unsigned)n);
+	fill(leaf, s->extent, s->page + 1, n, s->flags);
+	return ptab_map_behind(s->entry, leaf, n);
+}
+
+static unsigned map_before(u64 *leaf, unsigned n, const struct prefetch_spot *s)
+{
+	n = (unsigned)MIN((u64)n, s->page);
+	n = MIN(n, ptab_entries_before(s->entry));
+	n = ptab_unused_before(s->entry, n);
+	if (!n)
+		return 0;
+	fill(leaf, s->extent, s->page - n, n, s->flags);
+	return ptab_map_before(s->entry, leaf, n);
+}
+
+unsigned prefetch_map(struct prefetch *p, u32 number, const struct prefetch_spot *spot)
+{
+	unsigned n = map_behind(p->leaf, number, spot);
+
+	if (n < number)
+		n += map_before(p->leaf, number - n, spot);
 	p->pages += n;
-	return (unsigned)n;
+	return n;
 }

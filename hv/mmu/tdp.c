@@ -97,7 +97,8 @@ enum tdp_result tdp_fault(struct vcpu *v, const struct slot *slot, gpa_t gpa, bo
 	if (unlikely(shift <= 0))
 		return not_mapped(v, slot, gpa, write, shift);
 	if (prefetch && shift == PAGE_SHIFT)
-		prefetch_map(&v->prefetch, prefetch, slot, gfn, entry, flags);
+		prefetch_map(&v->prefetch, prefetch,
+			     &(struct prefetch_spot){ slot, e, page, entry, flags });
 	return TDP_RESUME;
 }
 
