@@ -13,6 +13,7 @@
 #define MODULE_NAME_MAX	     64
 #define VM_WEIGHT_DEFAULT    100
 #define VM_WEIGHT_MAX	     1000
+#define VM_PREFETCH_DEFAULT  16
 #define VM_TSC_STEP	     1000	     /* Hz; CPUID tells the frequency in kHz */
 #define VM_TSC_MIN	     1000000ull	     /* 1 MHz */
 #define VM_TSC_MAX	     100000000000ull /* 100 GHz */

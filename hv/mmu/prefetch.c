@@ -3,6 +3,9 @@
 #include <errno.h>
 
 #include "core/atomic.h"
+#include "hv/config.h"
+
+_Static_assert(VM_PREFETCH_DEFAULT <= MAX_PTE_PREFETCH, "the default is a number that may be asked for");
 
 int prefetch_set(u32 *number, u64 n)
 {
