@@ -99,6 +99,7 @@ int svm_caps_read(void)
 	c->pause_threshold = c->pause_filter && (r.edx & FEATURE_THRESHOLD);
 	c->debug_exits = !emulator_is_bochs();
 	c->steps_leak = emulator_is_bochs();
+	c->loads_shadow = !emulator_is_tcg();
 	return 0;
 }
 

@@ -43,19 +43,21 @@ static enum run_next exit_interrupt(struct vcpu *v)
 {
 	trap_irq_window();
 	svm_retry_nmi(v);
+	svm_keep_shadow(v);
 	return RUN_RESUME;
 }
 
 /* The STGI behind the exit has let it through to the gate already. */
 static enum run_next exit_nmi(struct vcpu *v)
 {
-	(void)v;
+	svm_keep_shadow(v);
 	return RUN_RESUME;
 }
 
 static enum run_next exit_init_signal(struct vcpu *v)
 {
 	log_warn("cpu: INIT signal on CPU %u ignored", v->thread.cpu->id);
+	svm_keep_shadow(v);
 	return RUN_RESUME;
 }
 
@@ -295,8 +297,10 @@ static enum run_next exit_npf(struct vcpu *v)
 
 	if ((slot || !known) && likely(!(info & NPF_RSV)))
 		in_slot = tdp_fault(v, slot, GPA(vmcb->exit_info2), info & NPF_WRITE);
-	if (in_slot != TDP_EMULATE)
+	if (in_slot != TDP_EMULATE) {
+		svm_keep_shadow(v);
 		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+	}
 	if (unlikely((info & NPF_RSV) || x->vectoring))
 		return kill_by_npf(v);
 	if (unlikely(!(info & NPF_FINAL) ||
