@@ -237,8 +237,8 @@ static enum bench_leaves bench_leaves(void)
 
 	if (!base || bench_touch(base) < BENCH_TOUCH_TICKS)
 		return BENCH_MAPPED;
-	return bench_touch(base + PAGE_SIZE_2M / 2) < BENCH_TOUCH_TICKS ? BENCH_LEAVES_2M :
-									   BENCH_LEAVES_4K;
+	return bench_touch(base + PAGE_SIZE_2M / 2) < BENCH_TOUCH_TICKS ? BENCH_LEAVES_2M
+									: BENCH_LEAVES_4K;
 }
 
 static bool bench_maps_4k(void)

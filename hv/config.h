@@ -43,8 +43,8 @@ struct vm_config {
 	struct cpu_set processors; /* where the vCPUs may run; not empty */
 	u64 memory;		   /* bytes, a multiple of PAGE_SIZE */
 	enum vm_populate populate;
-	u32 prefetch;		   /* pages mapped beside one that is touched; MAX_PTE_PREFETCH */
-	u64 tsc_hz;		   /* a multiple of VM_TSC_STEP; 0: the processor's */
+	u32 prefetch; /* pages mapped beside one that is touched; MAX_PTE_PREFETCH */
+	u64 tsc_hz;   /* a multiple of VM_TSC_STEP; 0: the processor's */
 	char kernel[MODULE_NAME_MAX];
 	char initrd[MODULE_NAME_MAX]; /* empty: none */
 	char cmdline[VM_CMDLINE_MAX];

@@ -27,9 +27,10 @@ enum manifest_key {
 };
 
 /* All keys, for messages. */
-#define MANIFEST_KEYS                                                       \
-	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, " \
-	"weight, processors, tsc_hz, reboots, test_hypercalls, hyperv, vp_index, populate, prefetch"
+#define MANIFEST_KEYS                                                                        \
+	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, "                  \
+	"weight, processors, tsc_hz, reboots, test_hypercalls, hyperv, vp_index, populate, " \
+	"prefetch"
 
 enum manifest_key manifest_find_key(struct span name);
 

@@ -96,13 +96,6 @@ static force_inline u64 slots_generation(const struct slots *s)
 	return load_acquire(&s->generation);
 }
 
-/* True when gfn lies in the gap found last: no slot is there. False says nothing. Readers. */
-static force_inline bool slots_in_gap(const struct slots *s, const struct slot_cache *c, gfn_t gfn)
-{
-	return likely(c->generation == slots_generation(s)) &&
-	       likely(gfn.v - c->gap.first < c->gap.pages);
-}
-
 /* True: *slot has gfn, or NULL: no slot has, as the vCPU's cache tells. False says nothing, and
  * *slot is NULL, too. Readers. */
 static force_inline bool slots_recall(const struct slots *s, const struct slot_cache *c, gfn_t gfn,

@@ -43,8 +43,8 @@ struct vm {
 	struct vcpu_table vcpus;
 	u32 running_vcpus; /* atomic: threads not yet ended */
 	struct ptab tdp;
-	struct tdp_leaves leaves; /* of tdp; fixed once built */
-	u32 prefetch;		  /* atomic: hv/mmu/prefetch.h */
+	struct tdp_leaves leaves;   /* of tdp; fixed once built */
+	u32 prefetch;		    /* atomic: hv/mmu/prefetch.h */
 	struct shootdown shootdown; /* of tdp */
 	struct guest_memmap memmap;
 	struct slots slots;

@@ -20,7 +20,8 @@ _Static_assert(VM_DEVICES_BASE >= MEMMAP_LOW_MAX, "RAM ends below");
 
 /*
  * Slots for the areas of vm->memmap, and for the place of option ROMs; entered into vm->tdp, which
- * is there, if the VM is to be populated eagerly. -ENOMEM: vm_slots_fini() takes away what was made. Worker context.
+ * is there, if the VM is to be populated eagerly. -ENOMEM: vm_slots_fini() takes away what was
+ * made. Worker context.
  */
 int vm_slots_init(struct vm *vm) __must_check;
 

@@ -30,8 +30,8 @@ u64 ptab_make_table(const struct ptab_fmt *f, u64 *entry, u64 e);
 /*
  * Maps the page of va, not mapped yet, to the page at pa, by a leaf of 1 << max bytes or, where a
  * table stands in its place, by a smaller one. Both addresses agree below 1 << max, and all of that
- * may be mapped. Returns log2 of the leaf's size, with its entry in *out; 0: va is mapped already, by
- * another CPU perhaps; -ENOMEM. Nothing present is changed: no TLB to flush.
+ * may be mapped. Returns log2 of the leaf's size, with its entry in *out; 0: va is mapped already,
+ * by another CPU perhaps; -ENOMEM. Nothing present is changed: no TLB to flush.
  */
 static force_inline __must_check int ptab_map_page(const struct ptab *pt, u64 va, hpa_t pa,
 						   unsigned max, u64 flags, u64 **out)

@@ -5,7 +5,8 @@
 #include "core/atomic.h"
 #include "hv/config.h"
 
-_Static_assert(VM_PREFETCH_DEFAULT <= MAX_PTE_PREFETCH, "the default is a number that may be asked for");
+_Static_assert(VM_PREFETCH_DEFAULT <= MAX_PTE_PREFETCH,
+	       "the default is a number that may be asked for");
 
 int prefetch_set(u32 *number, u64 n)
 {

@@ -1,10 +1,10 @@
 /*
  * Prefetch: a fault on one page maps its neighbours, too, so that a guest that goes through its
- * memory, up or down, exits once for all of them. How many is the VM's number, which may change while its
- * vCPUs fault: each fault reads it once, before anything else, and passes it down. The leaves are
- * made in an array of the vCPU's own, as long as the greatest number there can be, and put into the
- * table by compare-exchange; there is no lock. The fault's page itself is mapped first, and whatever
- * becomes of its neighbours.
+ * memory, up or down, exits once for all of them. How many is the VM's number, which may change
+ * while its vCPUs fault: each fault reads it once, before anything else, and passes it down. The
+ * leaves are made in an array of the vCPU's own, as long as the greatest number there can be, and
+ * put into the table by compare-exchange; there is no lock. The fault's page itself is mapped
+ * first, and whatever becomes of its neighbours.
  */
 #ifndef NEAP_HV_MMU_PREFETCH_H
 #define NEAP_HV_MMU_PREFETCH_H

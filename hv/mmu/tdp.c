@@ -17,10 +17,10 @@ int tdp_init(struct vm *vm)
 	const struct ptab_fmt *fmt = backend->tdp_format();
 	bool small = vm->config->populate == VM_POPULATE_LAZY_4K;
 
-	vm->leaves = (struct tdp_leaves){ .ram = backend->tdp_ram_flags(),
-					  .rom = backend->tdp_rom_flags(),
-					  .max_shift = ptab_shift(small ? 1 :
-									  fmt->max_leaf_level) };
+	vm->leaves =
+		(struct tdp_leaves){ .ram = backend->tdp_ram_flags(),
+				     .rom = backend->tdp_rom_flags(),
+				     .max_shift = ptab_shift(small ? 1 : fmt->max_leaf_level) };
 	vm->prefetch = vm->config->prefetch;
 	return ptab_init(&vm->tdp, fmt);
 }
@@ -62,8 +62,8 @@ static __attribute__((noinline)) enum tdp_result cannot_map(struct vcpu *v, cons
 }
 
 /* No memory for a table, or a leaf that is there already. */
-static __attribute__((noinline)) enum tdp_result
-not_mapped(struct vcpu *v, const struct slot *slot, gpa_t gpa, bool write, int err)
+static __attribute__((noinline)) enum tdp_result not_mapped(struct vcpu *v, const struct slot *slot,
+							    gpa_t gpa, bool write, int err)
 {
 	if (err) {
 		vm_kill(v, "no memory for the page tables of address 0x%lx", gpa.v);

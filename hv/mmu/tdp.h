@@ -30,8 +30,9 @@ enum tdp_result {
 
 /*
  * The guest's access of gpa (its own, or one of the walk of its page tables) was refused by the
- * tables. slot: gpa's, if the vCPU's cache has it (slots_recall()), else NULL. Maps the largest page that fits; beside one of 4 KiB as many more as
- * the VM's number says (hv/mmu/prefetch.h). An exit's handler, of the vCPU's own.
+ * tables. slot: gpa's, if the vCPU's cache has it (slots_recall()), else NULL. Maps the largest
+ * page that fits; beside one of 4 KiB as many more as the VM's number says (hv/mmu/prefetch.h). An
+ * exit's handler, of the vCPU's own.
  */
 enum tdp_result tdp_fault(struct vcpu *vcpu, const struct slot *slot, gpa_t gpa, bool write);
 

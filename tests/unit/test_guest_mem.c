@@ -84,7 +84,9 @@ static const struct ptab_fmt *format(void)
 	return &fmt;
 }
 
-static const struct backend_ops fake = { .tdp_format = format, .tdp_ram_flags = ram_flags, .tdp_rom_flags = rom_flags };
+static const struct backend_ops fake = { .tdp_format = format,
+					 .tdp_ram_flags = ram_flags,
+					 .tdp_rom_flags = rom_flags };
 const struct backend_ops *backend = &fake;
 
 static int set_up(void **unused)

@@ -285,7 +285,9 @@ static void test_present_neighbour(void **unused)
 /* Each page has its own frame, wherever the pieces of the slot lie. */
 static void test_extents(void **unused)
 {
-	const struct slot_spec spec = { .id = 9, .base = GFN(BASE / PAGE_SIZE + 4097), .pages = 255 };
+	const struct slot_spec spec = { .id = 9,
+					.base = GFN(BASE / PAGE_SIZE + 4097),
+					.pages = 255 };
 	struct slot_backing *b;
 	u64 gpa = spec.base.v * PAGE_SIZE;
 
@@ -347,15 +349,22 @@ static void test_no_memory(void **unused)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define LARGE(name) cmocka_unit_test_setup_teardown(name, set_up_large, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_at_start), TEST(test_eager),
-		TEST(test_number),	     TEST(test_refused),
-		TEST(test_from_the_configuration), TEST(test_end_of_slot), TEST(test_start_of_slot),
-		TEST(test_end_of_table),     TEST(test_present_neighbour),
-		TEST(test_extents),	     LARGE(test_large),
-		LARGE(test_table_in_the_way), TEST(test_no_memory),
+		TEST(test_nothing_at_start),
+		TEST(test_eager),
+		TEST(test_number),
+		TEST(test_refused),
+		TEST(test_from_the_configuration),
+		TEST(test_end_of_slot),
+		TEST(test_start_of_slot),
+		TEST(test_end_of_table),
+		TEST(test_present_neighbour),
+		TEST(test_extents),
+		LARGE(test_large),
+		LARGE(test_table_in_the_way),
+		TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
