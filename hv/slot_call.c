@@ -5,6 +5,7 @@
 #include "core/atomic.h"
 #include "core/sched.h"
 #include "core/time.h"
+#include "hv/exit.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
 #include "hv/vm_slots.h"
@@ -131,7 +132,7 @@ static int (*const operations[])(struct vm *vm, const u64 *arg) = {
 	[SLOT_CALL_DELETE] = delete,
 	[SLOT_CALL_FLAGS] = set_flags,
 };
-_Static_assert(ARRAY_SIZE(operations) == SLOT_CALL_RESULT, "each call but that for the result");
+_Static_assert(ARRAY_SIZE(operations) == SLOT_CALL_RESULT, "each call that the worker carries out");
 
 static void carry_out(struct slot_call *c)
 {
@@ -225,7 +226,26 @@ static int make_call(struct vcpu *v, u32 op)
 	return 0;
 }
 
+static int change_prefetch(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	u32 old = READ_ONCE(vm->prefetch);
+	int err = prefetch_set(&vm->prefetch, v->regs.r[REG_RDI]);
+
+	if (!err)
+		v->regs.r[REG_RDX] = old;
+	return err;
+}
+
 void slot_call(struct vcpu *v, u32 op)
 {
-	v->regs.r[REG_RAX] = (u64)(op == SLOT_CALL_RESULT ? take_result(v) : make_call(v, op));
+	u64 result = HYPERCALL_UNKNOWN;
+
+	if (op == SLOT_CALL_RESULT)
+		result = (u64)take_result(v);
+	else if (op < SLOT_CALL_RESULT)
+		result = (u64)make_call(v, op);
+	else if (op == SLOT_CALL_PREFETCH)
+		result = (u64)change_prefetch(v);
+	v->regs.r[REG_RAX] = result;
 }

@@ -42,8 +42,10 @@ struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn)
 	if (gfn.v - c->gap.first < c->gap.pages)
 		return NULL;
 	slot = slot_set_search(slots_active(s), gfn, &c->gap);
-	if (slot)
+	if (slot) {
 		c->slot = slot;
+		c->extent = &slot->backing->extent[0];
+	}
 	return slot;
 }
 

@@ -292,9 +292,11 @@ static enum run_next exit_npf(struct vcpu *v)
 	u64 info = vmcb->exit_info1;
 	gfn_t gfn = gpa_to_gfn(GPA(vmcb->exit_info2));
 	enum tdp_result in_slot = TDP_EMULATE;
+	struct slot *slot;
+	bool known = slots_recall(&v->vm->slots, &v->slot_cache, gfn, &slot);
 
-	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gfn) && !(info & NPF_RSV)))
-		in_slot = tdp_fault(v, GPA(vmcb->exit_info2), info & NPF_WRITE);
+	if ((slot || !known) && likely(!(info & NPF_RSV)))
+		in_slot = tdp_fault(v, slot, GPA(vmcb->exit_info2), info & NPF_WRITE);
 	if (in_slot != TDP_EMULATE) {
 		svm_keep_shadow(v);
 		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;

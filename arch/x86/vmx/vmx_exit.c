@@ -311,30 +311,44 @@ static enum run_next exit_apic_write(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-static enum run_next exit_ept_violation(struct vcpu *v)
+/* No RAM is there, or none that may be written. */
+static __attribute__((noinline)) enum run_next emulate_access(struct vcpu *v, gpa_t gpa, u64 qual)
+{
+	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
+
+	if (unlikely(!valid || !emulate_move(v, gpa, write)))
+		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
+	return RUN_RESUME_ALL;
+}
+
+static force_inline enum tdp_result violation_in_slot(struct vcpu *v, gpa_t gpa, u64 qual)
+{
+	struct slot *slot;
+
+	if (slots_recall(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa), &slot) && !slot)
+		return TDP_EMULATE;
+	return tdp_fault(v, slot, gpa, qual & EPT_QUAL_WRITE);
+}
+
+/* While an event was delivered, which is to be repeated, or by an IRET. */
+static enum run_next other_ept_violation(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
 	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
-	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
-	enum tdp_result in_slot = TDP_EMULATE;
+	enum tdp_result in_slot;
 
 	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
 	 */
 	if (qual & EPT_QUAL_NMI)
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
 			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
-	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa))))
-		in_slot = tdp_fault(v, gpa, write);
+	in_slot = violation_in_slot(v, gpa, qual);
 	if (in_slot != TDP_EMULATE)
 		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
-	if (unlikely(vmx_of(v)->vectoring)) {
-		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
-			gpa.v);
-		return RUN_LEAVE;
-	}
-	if (unlikely(!valid || !emulate_move(v, gpa, write)))
-		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
-	return RUN_RESUME_ALL;
+	if (!vmx_of(v)->vectoring)
+		return emulate_access(v, gpa, qual);
+	vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx", gpa.v);
+	return RUN_LEAVE;
 }
 
 static enum run_next exit_ept_misconfig(struct vcpu *v)
@@ -383,22 +397,37 @@ static enum run_next exit_unhandled(struct vcpu *v)
  * Exits that may have interrupted the delivery of an event: it is repeated at the next entry,
  * unless the handler put another in its place (SDM vol. 3 28.2.4).
  */
-#define WITH_VECTORING(handler)                                  \
-	static enum run_next handler##_vectoring(struct vcpu *v) \
-	{                                                        \
-		enum run_next next;                              \
-                                                                 \
-		vmx_save_vectoring(v);                           \
-		next = handler(v);                               \
-		if (vmx_of(v)->vectoring)                        \
-			vmx_requeue_vectoring(v);                \
-		return next;                                     \
+#define WITH_VECTORING(handler)                                                            \
+	static __attribute__((noinline)) enum run_next handler##_vectoring(struct vcpu *v) \
+	{                                                                                  \
+		enum run_next next;                                                        \
+                                                                                           \
+		vmx_save_vectoring(v);                                                     \
+		next = handler(v);                                                         \
+		if (vmx_of(v)->vectoring)                                                  \
+			vmx_requeue_vectoring(v);                                          \
+		return next;                                                               \
 	}
 WITH_VECTORING(exit_exception_or_nmi)
 WITH_VECTORING(exit_task_switch)
 WITH_VECTORING(exit_apic_access)
-WITH_VECTORING(exit_ept_violation)
+WITH_VECTORING(other_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
+
+/* The usual ones: RAM that is touched for the first time, and the device memory of a MOV. */
+static enum run_next exit_ept_violation(struct vcpu *v)
+{
+	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+	enum tdp_result in_slot;
+
+	if (unlikely(vmcs_read32(VMCS_IDT_VECTORING_INFO) & INTR_VALID || qual & EPT_QUAL_NMI))
+		return other_ept_violation_vectoring(v);
+	in_slot = violation_in_slot(v, gpa, qual);
+	if (in_slot == TDP_EMULATE)
+		return emulate_access(v, gpa, qual);
+	return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+}
 
 /* Reasons that have no handler of their own have the fatal default. */
 static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
@@ -438,7 +467,7 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[43] = exit_tpr_below,
 	[44] = exit_apic_access_vectoring,
 	[45] = exit_eoi_induced,
-	[48] = exit_ept_violation_vectoring,
+	[48] = exit_ept_violation,
 	[49] = exit_ept_misconfig_vectoring,
 	[50] = exit_undefined,
 	[52] = exit_preemption_timer,
