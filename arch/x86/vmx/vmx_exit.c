@@ -533,12 +533,12 @@ enum run_next vmx_exit_handle(struct vcpu *v)
 	return handlers[reason](v);
 }
 
-enum run_next vmx_exit_pending(struct vcpu *v)
+enum run_next vmx_exit_pending(struct vcpu *v, enum run_next next)
 {
 	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
 		return RUN_LEAVE;
 	/* Full barrier: what is posted after this is seen as a bit set again. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
 	vmx_deliver_irq(v);
-	return RUN_RESUME_ALL;
+	return next;
 }
