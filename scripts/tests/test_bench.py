@@ -36,6 +36,7 @@ def test_text_is_in_columns():
 
 def test_markdown():
     lines = report.markdown(made()).splitlines()
+    assert lines[-2:] == ["- nanoseconds", "- commit ; ``"]
     assert lines[2:6] == ["| operation | ns | slots |", "|---|---|---|", "| lookup | 1.25 | 10 |",
                           "| a longer name |  | 32764 |"]
 

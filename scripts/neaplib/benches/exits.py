@@ -51,11 +51,12 @@ def take(cmdline=""):
     """The report; cmdline: options of Neap's."""
     columns = {machine: column(machine, cmdline) for machine in MACHINES}
     conditions = [
-        "instructions that guest and hypervisor execute, median of 1000 (ipi-*: of 200); exact",
+        "instructions that guest and hypervisor execute, median of 1000 (of 100 for the timer, of 200 "
+        "for IPIs to another vCPU); exact",
         f"VMX: {emulator('Bochs')} {BOCHS_VMX}; SVM: the same with {BOCHS_SVM}, and "
         f"{emulator('QEMU')} -cpu max -icount shift=0",
         "KVM off: with mitigations=off; goal: a tenth of the lesser of KVM's (tests/bench/kvm.json)",
-        "ipi-*: two vCPUs on two processors; Bochs' TSC counts 16 for both",
+        "the ipi rows: two vCPUs on two processors; Bochs' TSC counts 16 for both",
     ]
     if cmdline:
         conditions.append(f"Neap's command line: {cmdline}")

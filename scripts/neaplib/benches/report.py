@@ -78,8 +78,7 @@ def markdown(report):
     lines = []
     for table in report.tables:
         lines += [*markdown_table(table), ""]
-    lines.append(". ".join(line[0].upper() + line[1:] for line in report.conditions) + ".")
-    lines.append(f"Commit {report.commit}; `{report.command}`.")
+    lines += [f"- {line}" for line in [*report.conditions, f"commit {report.commit}; `{report.command}`"]]
     return "\n".join(lines) + "\n"
 
 
