@@ -5,15 +5,19 @@
 #include "arch/x86/trap.h"
 #include "core/panic.h"
 #include "hv/backend.h"
+#include "hv/mmu/dirty_log.h"
 #include "hv/mmu/shootdown.h"
 #include "hv/vm.h"
 
 /* An interrupt window is opened after this much at the latest. */
 #define STEP_PAGES 512u
 
-static u64 leaf_flags(const struct slot *slot)
+u64 tdp_leaf_flags(const struct vm *vm, const struct slot *slot)
 {
-	return slot->flags & SLOT_READ_ONLY ? backend->tdp_rom_flags() : backend->tdp_ram_flags();
+	u64 flags = slot->flags & SLOT_READ_ONLY ? backend->tdp_rom_flags() :
+						   backend->tdp_ram_flags();
+
+	return flags & ~dirty_log_clean(vm, slot);
 }
 
 /* The part of an extent that a leaf of a level around gfn would map; false: it does not fit. */
@@ -26,14 +30,20 @@ static bool fits(const struct slot *slot, const struct slot_extent *e, u64 gfn, 
 	       IS_ALIGNED(e->frame.v + (start - first), n);
 }
 
+bool tdp_fits(const struct slot *slot, gfn_t gfn, unsigned level)
+{
+	return fits(slot, slot_backing_find(slot->backing, gfn.v - slot->base.v), gfn.v, level);
+}
+
 /*
  * The largest leaf that fits and that nothing is in the way of. -EEXIST: something is there
  * already, another vCPU's work; -ENOMEM.
  */
-static int map_page(struct ptab *tdp, const struct slot *slot, u64 gfn)
+static int map_page(struct vm *vm, const struct slot *slot, u64 gfn)
 {
 	const struct slot_extent *e = slot_backing_find(slot->backing, gfn - slot->base.v);
-	unsigned level = tdp->fmt->max_leaf_level;
+	/* Each page that is logged has a leaf of its own. */
+	unsigned level = slot->log ? 1 : vm->tdp.fmt->max_leaf_level;
 	int err;
 
 	do {
@@ -43,9 +53,9 @@ static int map_page(struct ptab *tdp, const struct slot *slot, u64 gfn)
 			err = -EEXIST;
 			continue;
 		}
-		err = ptab_map(tdp, start << PAGE_SHIFT,
+		err = ptab_map(&vm->tdp, start << PAGE_SHIFT,
 			       HPA((e->frame.v + (start - slot->base.v - e->page)) << PAGE_SHIFT),
-			       ptab_level_size(level), leaf_flags(slot));
+			       ptab_level_size(level), tdp_leaf_flags(vm, slot));
 	} while (err == -EEXIST && --level);
 	return err;
 }
@@ -63,13 +73,16 @@ enum tdp_result tdp_fault(struct vcpu *v, gpa_t gpa, bool write)
 		vcpu_post(v, THREAD_RESCHED);
 		return TDP_LEAVE;
 	}
-	err = map_page(&v->vm->tdp, slot, gfn.v);
+	err = map_page(v->vm, slot, gfn.v);
 	if (err == -ENOMEM) {
 		vm_kill(v, "no memory for the page tables of address 0x%lx", gpa.v);
 		return TDP_LEAVE;
 	}
-	if (err == -EEXIST && write && (slot->flags & SLOT_READ_ONLY))
-		return TDP_EMULATE;
+	if (!write)
+		return TDP_RESUME;
+	if (slot->flags & SLOT_READ_ONLY)
+		return err == -EEXIST ? TDP_EMULATE : TDP_RESUME;
+	dirty_log_write(v->vm, slot, gfn);
 	return TDP_RESUME;
 }
 
@@ -82,7 +95,8 @@ int tdp_map_slot(struct vm *vm, const struct slot *slot)
 		const struct slot_extent *e = &b->extent[i];
 
 		err = ptab_map(&vm->tdp, (slot->base.v + e->page) << PAGE_SHIFT,
-			       hfn_to_hpa(e->frame), e->pages << PAGE_SHIFT, leaf_flags(slot));
+			       hfn_to_hpa(e->frame), e->pages << PAGE_SHIFT,
+			       tdp_leaf_flags(vm, slot));
 		if (i % STEP_PAGES == STEP_PAGES - 1)
 			trap_irq_window();
 	}
@@ -93,6 +107,7 @@ int tdp_unmap_slot(struct vm *vm, const struct slot *slot)
 {
 	u64 pages = slot->pages, gfn = slot->base.v;
 
+	dirty_log_unmap(vm, slot);
 	while (pages) {
 		u64 end = ALIGN_DOWN(gfn + (GIB >> PAGE_SHIFT), GIB >> PAGE_SHIFT);
 		u64 n = MIN(end - gfn, pages);

@@ -24,6 +24,13 @@ enum tdp_result {
  */
 enum tdp_result tdp_fault(struct vcpu *vcpu, gpa_t gpa, bool write);
 
+/* Flags of a leaf that maps a page of the slot, one with a log as its first write finds it. */
+u64 tdp_leaf_flags(const struct vm *vm, const struct slot *slot);
+
+/* Whether a leaf of a level around gfn, which is the slot's, maps nothing but pages of the slot, in
+ * frames that follow each other. */
+bool tdp_fits(const struct slot *slot, gfn_t gfn, unsigned level);
+
 /* Maps all of a slot at once, in the largest pages. -ENOMEM: what was mapped stays. The VM does not
  * run yet. Worker context; opens interrupt windows. */
 int tdp_map_slot(struct vm *vm, const struct slot *slot) __must_check;

@@ -47,6 +47,11 @@ static int probe(void)
 	return 0;
 }
 
+static enum dirty_method dirty_method(void)
+{
+	return vmx_caps.ept_ad ? DIRTY_BITS : DIRTY_WRITE_PROTECT;
+}
+
 static void tdp_flush(struct vm *vm)
 {
 	vmx_invept(ept_pointer(vm->tdp.root));
@@ -401,6 +406,7 @@ const struct backend_ops vmx_backend = {
 	.tdp_format = ept_format,
 	.tdp_ram_flags = ept_ram_flags,
 	.tdp_rom_flags = ept_rom_flags,
+	.dirty_method = dirty_method,
 	.tdp_flush = tdp_flush,
 	.vm_init = vm_init,
 	.vm_fini = vm_fini,
