@@ -104,7 +104,7 @@ static void storm_check(const uint64_t *must)
 	memcpy(storm_before, storm_slot.log, sizeof(storm_before));
 }
 
-static bool storm_read(void)
+static bool storm_read(void (*idle)(void))
 {
 	uint64_t must[DIRTY_WORDS_MAX], others = storm_others();
 	unsigned int i;
@@ -112,7 +112,7 @@ static bool storm_read(void)
 
 	for (i = 0; i < DIRTY_WORDS_MAX; i++)
 		must[i] = __atomic_exchange_n(&storm_written[i], 0, __ATOMIC_SEQ_CST);
-	count = dirty_read(&storm_slot, storm_idle, NULL);
+	count = dirty_read(&storm_slot, idle, NULL);
 	if (count < 0)
 		return false;
 	storm_during += storm_others() - others;
@@ -133,7 +133,7 @@ static bool storm_epoch(unsigned int reads)
 	for (page = 0; page < storm_slot.pages; page++)
 		storm_copy_page(page);
 	for (i = 0; i < reads && !storm_failed; i++) {
-		if (!storm_read())
+		if (!storm_read(storm_idle))
 			return false;
 		storm_idle();
 	}
@@ -181,7 +181,7 @@ bool dirty_test_storm(unsigned int reads)
 	     storm_epoch(reads - reads / 2);
 	storm_over = true;
 	team_wait();
-	ok = ok && storm_read();
+	ok = ok && storm_read(NULL);
 	storm_compare();
 	storm_print(reads);
 	return ok && !storm_failed && dirty_delete(&storm_slot);

@@ -66,9 +66,9 @@ def test_vmx(run_guests, method, cpus):
 @pytest.mark.parametrize("method", ["wp", "ad"])
 @pytest.mark.parametrize("cpus", [1, 2, 4])
 def test_svm(run_guests, method, cpus):
-    run = run_guests(dirty("dirty", "errors exact=10 storm=200", cpus=cpus), smp=4, timeout=300.0,
+    run = run_guests(dirty("dirty", "errors exact=5 storm=60", cpus=cpus), smp=4, timeout=300.0,
                      cmdline=f"dirty={method}")
     check(run, method, "dirty")
     run.find("^dirty: 12 errors, 0 failed$")
-    check_exact(run, cpus, 10)
-    check_storm(run, cpus, 200)
+    check_exact(run, cpus, 5)
+    check_storm(run, cpus, 60)
