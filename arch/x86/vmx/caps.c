@@ -223,10 +223,12 @@ static void choose_apic(struct vmx_caps *c)
 		    !cmdline_is(boot_info.cmdline, "posted=", "off");
 }
 
-/* How writes of guests are logged: hv/mmu/dirty_log.h. */
+/* How writes of guests are logged: hv/mmu/dirty_log.h. PML logs what sets a dirty bit. */
 static void choose_dirty(struct vmx_caps *c)
 {
 	c->ept_ad = (c->ept_vpid & EPT_CAP_AD) && !cmdline_is(boot_info.cmdline, "dirty=", "wp");
+	c->pml = c->ept_ad && !cmdline_is(boot_info.cmdline, "dirty=", "ad") &&
+		 want(&c->secondary, SEC_PML);
 }
 
 static void choose_optional(struct vmx_caps *c)

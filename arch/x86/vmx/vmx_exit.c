@@ -311,6 +311,22 @@ static enum run_next exit_apic_write(struct vcpu *v)
 	return RUN_RESUME;
 }
 
+/* SDM vol. 3 28.2.3: an IRET that is not finished had unblocked NMIs already; it will be repeated. */
+static force_inline void block_nmi_again(u64 qual)
+{
+	if (qual & EPT_QUAL_NMI)
+		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
+}
+
+/* The write that found no place is repeated. */
+static enum run_next exit_pml_full(struct vcpu *v)
+{
+	block_nmi_again(vmcs_readn(VMCS_EXIT_QUALIFICATION));
+	vmx_pml_drain(v);
+	return RUN_RESUME;
+}
+
 static enum run_next exit_ept_violation(struct vcpu *v)
 {
 	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
@@ -318,11 +334,7 @@ static enum run_next exit_ept_violation(struct vcpu *v)
 	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
 	enum tdp_result in_slot = TDP_EMULATE;
 
-	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
-	 */
-	if (qual & EPT_QUAL_NMI)
-		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
-			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
+	block_nmi_again(qual);
 	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa))))
 		in_slot = tdp_fault(v, gpa, write);
 	if (in_slot != TDP_EMULATE)
@@ -399,6 +411,7 @@ WITH_VECTORING(exit_task_switch)
 WITH_VECTORING(exit_apic_access)
 WITH_VECTORING(exit_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
+WITH_VECTORING(exit_pml_full)
 
 /* Reasons that have no handler of their own have the fatal default. */
 static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
@@ -457,7 +470,9 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[46 ... 47] = exit_unhandled,
 	[51] = exit_unhandled,
 	[57 ... 58] = exit_unhandled,
-	[60 ... 63] = exit_unhandled,
+	[60 ... 61] = exit_unhandled,
+	[62] = exit_pml_full_vectoring,
+	[63] = exit_unhandled,
 };
 _Static_assert(HANDLERS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
@@ -507,6 +522,7 @@ static const char *const names[] = {
 	[55] = "XSETBV",
 	[56] = "APIC write",
 	[59] = "VMFUNC",
+	[62] = "page-modification log full",
 };
 
 const char *vmx_exit_name(u32 reason)
