@@ -6,8 +6,8 @@ BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wshadow -
 BENCH_SOURCES := core/rcu.c core/rcu_defer.c core/patience.c tests/unit/shim/shim.c
 BENCH_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SOURCES) tests/bench/rcu_neap.c)
 
-BENCH_SLOTS_SOURCES := $(wildcard tests/bench/slots/*.c) core/rbtree.c core/interval_tree.c mm/frame.c mm/ptab.c \
-	hv/slot_backing.c hv/slot_set.c hv/slots.c tests/unit/shim/shim.c
+BENCH_SLOTS_SOURCES := $(wildcard tests/bench/slots/*.c) core/rbtree.c core/interval_tree.c mm/frame.c mm/ptab.c mm/ptab_split.c \
+	hv/slot_backing.c hv/slot_set.c hv/slots.c hv/dirty_bitmap.c tests/unit/shim/shim.c
 BENCH_SLOTS_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SLOTS_SOURCES))
 
 $(BENCH_OBJECTS) $(BENCH_SLOTS_OBJECTS) $(BENCH)/tests/bench/rcu_urcu.o: | $(DEPS)/.ready

@@ -79,7 +79,14 @@ static u64 rom_flags(void)
 	return ROM;
 }
 
-static const struct backend_ops fake = { .tdp_ram_flags = ram_flags, .tdp_rom_flags = rom_flags };
+static enum dirty_method dirty_method(void)
+{
+	return DIRTY_BITS;
+}
+
+static const struct backend_ops fake = { .tdp_ram_flags = ram_flags,
+					 .tdp_rom_flags = rom_flags,
+					 .dirty_method = dirty_method };
 const struct backend_ops *backend = &fake;
 
 static int set_up(void **unused)
