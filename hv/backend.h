@@ -63,7 +63,8 @@ struct backend_ops {
 	u64 (*tdp_ram_flags)(void);
 	/* The same for what the guest may read and execute only: writes exit. */
 	u64 (*tdp_rom_flags)(void);
-	/* The best that this processor has, or that the boot option dirty= allows; after probe(). */
+	/* The best that this processor has, or that the boot option dirty= allows; after probe().
+	 */
 	enum dirty_method (*dirty_method)(void);
 	/* A mapping was removed or weakened: drops it from the calling CPU's caches, before it
 	 * enters the guest again. Between an exit and an entry, interrupts off; see

@@ -27,8 +27,7 @@ void dirty_bitmap_free(struct dirty_bitmap *b);
 /* The word that has a page's bit: bit page % 64. The page is one of the bitmap's. */
 static inline u64 *dirty_bitmap_word(const struct dirty_bitmap *b, u64 page)
 {
-	return &b->chunk[page / DIRTY_CHUNK_PAGES]
-			[page / DIRTY_WORD_PAGES % DIRTY_CHUNK_WORDS];
+	return &b->chunk[page / DIRTY_CHUNK_PAGES][page / DIRTY_WORD_PAGES % DIRTY_CHUNK_WORDS];
 }
 
 /*

@@ -13,8 +13,8 @@
 
 enum copy_kind { COPY_READ, COPY_WRITE, COPY_ZERO };
 
-/* Where gpa is, in which slot, with *left the bytes that follow it in host memory, too; NULL: not to
- * be had. */
+/* Where gpa is, in which slot, with *left the bytes that follow it in host memory, too; NULL: not
+ * to be had. */
 static char *find(struct vm *vm, u64 gpa, enum copy_kind kind, const struct slot **slot, u64 *left)
 {
 	gfn_t gfn = gpa_to_gfn(GPA(gpa));

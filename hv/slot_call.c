@@ -171,11 +171,8 @@ static int read_log(struct vm *vm, const u64 *arg)
 }
 
 static int (*const operations[])(struct vm *vm, const u64 *arg) = {
-	[SLOT_CALL_CREATE] = create,
-	[SLOT_CALL_MOVE] = move,
-	[SLOT_CALL_DELETE] = delete,
-	[SLOT_CALL_FLAGS] = set_flags,
-	[SLOT_CALL_LOG] = read_log,
+	[SLOT_CALL_CREATE] = create,   [SLOT_CALL_MOVE] = move,	   [SLOT_CALL_DELETE] = delete,
+	[SLOT_CALL_FLAGS] = set_flags, [SLOT_CALL_LOG] = read_log,
 };
 _Static_assert(ARRAY_SIZE(operations) == SLOT_CALLS, "each call; that for the result is no work");
 

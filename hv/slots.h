@@ -83,8 +83,8 @@ int slots_move(struct slots *s, u32 id, gfn_t base) __must_check;
  * another slot shares them. */
 int slots_delete(struct slots *s, u32 id) __must_check;
 
-/* -ENOENT, -ENOMEM, -ETIMEDOUT. A log that is switched on says of no page that it was written. Afterwards nothing is mapped in a way that the new flags do not
- * allow. */
+/* -ENOENT, -ENOMEM, -ETIMEDOUT. A log that is switched on says of no page that it was written.
+ * Afterwards nothing is mapped in a way that the new flags do not allow. */
 int slots_set_flags(struct slots *s, u32 id, u32 flags) __must_check;
 
 /* The set to read. Readers. */

@@ -49,9 +49,9 @@ int ptab_split(struct ptab *pt, u64 va, u64 size, u64 clear)
 			done = clear_leaves(entry, va, size, clear);
 		} else if (ptab_is_present(pt->fmt, e)) {
 			/* What is there now, a table perhaps of another's, is looked at again. */
-			int err = ptab_is_leaf(pt->fmt, e, level) ?
-					  ptab_split_leaf(pt->fmt, entry, e, level, clear) :
-					  0;
+			int err = ptab_is_leaf(pt->fmt, e, level)
+					  ? ptab_split_leaf(pt->fmt, entry, e, level, clear)
+					  : 0;
 
 			if (err)
 				return err;

@@ -10,9 +10,9 @@
 
 /*
  * Makes small leaves of all large ones in [va, va+size), which begin and end there at the latest,
- * and takes the bits of `clear` out of all leaves there. A table is filled before it is installed: a
- * walk finds the large leaf or 512 small ones. -ENOMEM: some are split, and they and those that were
- * small have lost their bits. va and size are page-aligned.
+ * and takes the bits of `clear` out of all leaves there. A table is filled before it is installed:
+ * a walk finds the large leaf or 512 small ones. -ENOMEM: some are split, and they and those that
+ * were small have lost their bits. va and size are page-aligned.
  */
 int ptab_split(struct ptab *pt, u64 va, u64 size, u64 clear) __must_check;
 

@@ -101,6 +101,16 @@ static bool exact_restart(unsigned int round)
 	return true;
 }
 
+/* What a processor has written before it was reset is in it. */
+static bool exact_reset(unsigned int round)
+{
+	team_do(exact_part, round);
+	if (!team_restart())
+		return false;
+	exact_check_all(round, "before an INIT");
+	return true;
+}
+
 /* The log goes with its slot, also what was not read before. */
 static bool exact_move(unsigned int round)
 {
@@ -147,7 +157,8 @@ bool dirty_test_exact(unsigned int rounds)
 		exact_check_all(round, "written");
 		exact_check_all(0, "read before");
 	}
-	ok = exact_restart(round) && exact_move(round + 2) && exact_own_writes();
+	ok = exact_restart(round) && exact_move(round + 2) && exact_reset(round + 4) &&
+	     exact_own_writes();
 	printf("dirty: %u CPUs, %u rounds, %lu bits as expected, %u not\n", team_size(), rounds,
 	       exact_checked - exact_failed, exact_failed);
 	for (i = 0; i < SLOTS; i++)

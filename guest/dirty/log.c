@@ -44,8 +44,7 @@ bool dirty_switch(const struct dirty_slot *s, bool on, void (*idle)(void))
 
 int dirty_read(struct dirty_slot *s, void (*idle)(void), uint64_t *ticks)
 {
-	const struct slots_call call = { SLOTS_LOG,
-					 { s->id, 0, s->pages, (uintptr_t)s->log } };
+	const struct slots_call call = { SLOTS_LOG, { s->id, 0, s->pages, (uintptr_t)s->log } };
 
 	return log_call(&call, idle, ticks);
 }

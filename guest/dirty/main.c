@@ -15,8 +15,9 @@ static unsigned int main_number(const char *word, const char *name)
 {
 	size_t n = strlen(name);
 
-	return strncmp(word, name, n) || word[n] != '=' ? 0 :
-							  (unsigned int)strtoul(word + n + 1, NULL, 0);
+	return strncmp(word, name, n) || word[n] != '='
+		       ? 0
+		       : (unsigned int)strtoul(word + n + 1, NULL, 0);
 }
 
 int main(int argc, char **argv)

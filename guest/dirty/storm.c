@@ -1,7 +1,7 @@
 /*
  * All processors write pages as fast as they can, while the first one reads the log over and over
- * and keeps a copy of the memory by what the log says: as a migration does. In the end the copy must
- * be what the memory is. Beside that a page must be in the log that is read next after it was
+ * and keeps a copy of the memory by what the log says: as a migration does. In the end the copy
+ * must be what the memory is. Beside that a page must be in the log that is read next after it was
  * written, or in the one being read then; and pages that are never written in none.
  */
 #include <stdio.h>

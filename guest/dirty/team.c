@@ -10,11 +10,14 @@ static unsigned int team_cpus;
 static void (*team_fn)(unsigned int index, unsigned int argument);
 static unsigned int team_argument;
 static uint32_t team_orders, team_busy; /* atomic; the order is written before it is counted */
+static uint32_t team_present;		/* atomic: times that one came to its work */
 
 static void team_enter(struct smp_cpu *cpu)
 {
-	uint32_t done = 0;
+	/* Not those of before its restart. */
+	uint32_t done = __atomic_load_n(&team_orders, __ATOMIC_ACQUIRE);
 
+	__atomic_fetch_add(&team_present, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		while (__atomic_load_n(&team_orders, __ATOMIC_ACQUIRE) == done)
 			cpu_pause();
@@ -24,13 +27,39 @@ static void team_enter(struct smp_cpu *cpu)
 	}
 }
 
+static bool team_wait_for(uint32_t present)
+{
+	uint64_t start = rdtsc();
+
+	while (__atomic_load_n(&team_present, __ATOMIC_ACQUIRE) != present) {
+		if (rdtsc() - start > TEAM_START_TICKS) {
+			printf("dirty: a processor does not start: FAILED\n");
+			return false;
+		}
+		cpu_pause();
+	}
+	return true;
+}
+
 bool team_start(void)
 {
 	team_cpus = smp_init(team_enter);
 	if (smp_start_all(TEAM_START_TICKS))
-		return true;
+		return team_wait_for(team_cpus - 1);
 	printf("dirty: a processor does not start: FAILED\n");
 	return false;
+}
+
+bool team_restart(void)
+{
+	uint32_t present;
+
+	if (team_cpus < 2)
+		return true;
+	present = __atomic_load_n(&team_present, __ATOMIC_ACQUIRE);
+	smp_send_init(smp_cpus[1]);
+	smp_send_startup(smp_cpus[1]);
+	return team_wait_for(present + 1);
 }
 
 unsigned int team_size(void)

@@ -100,16 +100,37 @@ void dirty_log_mark_gfn(struct vm *vm, struct slot_cache *cache, gfn_t gfn)
 
 /* --- reading --- */
 
+/* Leaves looked at together: mostly none of them was written. */
+#define GROUP 8u
+
+static force_inline bool group_is_clean(const u64 *leaf, u64 bit)
+{
+	u64 any = 0;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < GROUP; i++)
+		any |= READ_ONCE(leaf[i]);
+	return !(any & bit);
+}
+
 /* Of n leaves in a table: those with a bit lose it, and are set in what is returned. */
 static u64 take_written(u64 *leaf, u64 n, u64 bit)
 {
-	u64 written = 0;
+	u64 written = 0, i = 0;
 
-	for (u64 i = 0, page = 1; i < n; i++, page <<= 1) {
-		if (!(READ_ONCE(leaf[i]) & bit))
+	while (i < n) {
+		u64 end = MIN(i + GROUP, n);
+
+		if (i + GROUP <= n && group_is_clean(&leaf[i], bit)) {
+			i = end;
 			continue;
-		atomic_fetch_and(&leaf[i], ~bit);
-		written |= page;
+		}
+		for (; i < end; i++) {
+			if (!(READ_ONCE(leaf[i]) & bit))
+				continue;
+			atomic_fetch_and(&leaf[i], ~bit);
+			written |= 1ull << i;
+		}
 	}
 	return written;
 }

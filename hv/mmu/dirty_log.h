@@ -25,8 +25,8 @@
  *     second, behind it, is for the next reading. Is the second one taken, then the leaf was
  *     writable before and is made clean after: both are locked operations, and the reader's come in
  *     the other order. The first mark is for those who write through the leaf before the second:
- *     the page is marked whenever the leaf is writable, but for the time from a reading's taking the
- *     mark to its flush, and that waits for the handler, which runs with interrupts off.
+ *     the page is marked whenever the leaf is writable, but for the time from a reading's taking
+ * the mark to its flush, and that waits for the handler, which runs with interrupts off.
  *   - The processor's log is emptied into the bitmap behind the dirty bit. A page whose address is
  *     still in a log has no bit in the bitmap, and so keeps its dirty bit, and its address comes
  *     later. Addresses of before the reading are in the bitmap by a first shootdown(), which makes

@@ -14,8 +14,8 @@
 
 u64 tdp_leaf_flags(const struct vm *vm, const struct slot *slot)
 {
-	u64 flags = slot->flags & SLOT_READ_ONLY ? backend->tdp_rom_flags() :
-						   backend->tdp_ram_flags();
+	u64 flags =
+		slot->flags & SLOT_READ_ONLY ? backend->tdp_rom_flags() : backend->tdp_ram_flags();
 
 	return flags & ~dirty_log_clean(vm, slot);
 }
@@ -82,7 +82,9 @@ enum tdp_result tdp_fault(struct vcpu *v, gpa_t gpa, bool write)
 		return TDP_RESUME;
 	if (slot->flags & SLOT_READ_ONLY)
 		return err == -EEXIST ? TDP_EMULATE : TDP_RESUME;
-	dirty_log_write(v->vm, slot, gfn);
+	/* What was mapped just now may be written, unless each page's first write is to fault. */
+	if (err == -EEXIST || slot->log)
+		dirty_log_write(v->vm, slot, gfn);
 	return TDP_RESUME;
 }
 

@@ -22,7 +22,7 @@ $(BENCH)/rcu_urcu: $(BENCH)/tests/bench/rcu_urcu.o
 $(BENCH)/slots_host: $(BENCH_SLOTS_OBJECTS)
 	@gcc -Wl,-z,muldefs -o $@ $^
 
-.PHONY: bench-rcu bench-slots
+.PHONY: bench-rcu bench-slots bench-dirty
 bench-rcu: setup
 	@$(MAKE) --no-print-directory $(BENCH)/rcu_neap $(BENCH)/rcu_urcu
 	@scripts/bench-rcu --out $(BENCH)
@@ -30,5 +30,9 @@ bench-rcu: setup
 bench-slots: setup
 	@$(MAKE) --no-print-directory $(BENCH)/slots_host $(BUILD)/neap.elf guests
 	@scripts/bench-slots
+
+bench-dirty: setup
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests
+	@scripts/bench-dirty
 
 -include $(BENCH_OBJECTS:.o=.d) $(BENCH_SLOTS_OBJECTS:.o=.d) $(BENCH)/tests/bench/rcu_urcu.d

@@ -1,7 +1,7 @@
 /*
  * The dirty log: one thread switches it, reads it and keeps a copy of the memory by what it says;
- * the others are processors, which write through TLBs that only a shootdown flushes, fault, and log.
- * In the end the copy must be what the memory is. By each of the three methods.
+ * the others are processors, which write through TLBs that only a shootdown flushes, fault, and
+ * log. In the end the copy must be what the memory is. By each of the three methods.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -92,7 +92,8 @@ static void test_no_memory(void **unused)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_edges), cmocka_unit_test(test_words),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_edges),
+					    cmocka_unit_test(test_words),
 					    cmocka_unit_test(test_bounded),
 					    cmocka_unit_test(test_no_memory) };
 

@@ -1,6 +1,6 @@
 /*
- * The dirty log from a slot's flags to the words that are read, by each of the three methods, with a
- * processor that is a few lines: it has a TLB, which only a shootdown flushes, and a log.
+ * The dirty log from a slot's flags to the words that are read, by each of the three methods, with
+ * a processor that is a few lines: it has a TLB, which only a shootdown flushes, and a log.
  */
 #include <stdarg.h>
 #include <stddef.h>

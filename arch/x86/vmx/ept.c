@@ -25,7 +25,8 @@ static struct ptab_fmt ept = {
 	.max_leaf_level = 1,
 };
 _Static_assert(EPTP_WALK(EPT_LEVELS) == 0x18, "the EPTP holds the walk length less one");
-_Static_assert((EPT_MEM_WB & (EPT_RWX | EPT_LARGE | EPT_ACCESSED | EPT_DIRTY)) == 0, "fields of an entry do not overlap");
+_Static_assert((EPT_MEM_WB & (EPT_RWX | EPT_LARGE | EPT_ACCESSED | EPT_DIRTY)) == 0,
+	       "fields of an entry do not overlap");
 
 const struct ptab_fmt *ept_format(void)
 {

@@ -346,7 +346,8 @@ static void unload(struct vcpu *v)
 	unsigned i = 0;
 
 	vmx_posted_unload(v);
-	/* Before this CPU counts as one that does not run the VM: shootdown() does not ask it to. */
+	/* Before this CPU counts as one that does not run the VM: shootdown() does not ask it to.
+	 */
 	vmx_pml_drain(v);
 	x->current = false;
 	vmx_correct_nmi(v);

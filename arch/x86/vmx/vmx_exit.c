@@ -311,7 +311,8 @@ static enum run_next exit_apic_write(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-/* SDM vol. 3 28.2.3: an IRET that is not finished had unblocked NMIs already; it will be repeated. */
+/* SDM vol. 3 28.2.3: an IRET that is not finished had unblocked NMIs already; it will be repeated.
+ */
 static force_inline void block_nmi_again(u64 qual)
 {
 	if (qual & EPT_QUAL_NMI)

@@ -34,9 +34,17 @@ void vmx_pml_fini(struct vcpu *v)
 
 void vmx_pml_reset(struct vcpu *v)
 {
+	struct vmx_vcpu *x = vmx_of(v);
+
 	if (!vmx_caps.pml)
 		return;
-	vmcs_write64(VMCS_PML_ADDRESS, virt_to_phys(vmx_of(v)->pml).v);
+	if (x->pml_used) {
+		/* An INIT: what was written before it is not forgotten. */
+		vmx_pml_drain(v);
+		return;
+	}
+	x->pml_used = true;
+	vmcs_write64(VMCS_PML_ADDRESS, virt_to_phys(x->pml).v);
 	vmcs_write16(VMCS_PML_INDEX, PML_ENTRIES - 1);
 }
 
@@ -46,7 +54,7 @@ void vmx_pml_drain(struct vcpu *v)
 	struct slot_cache cache = { 0 };
 	u32 next;
 
-	if (!vmx_caps.pml || !x->current)
+	if (!vmx_caps.pml || !x->current || !x->pml_used)
 		return;
 	next = vmcs_read16(VMCS_PML_INDEX);
 	if (likely(next == PML_ENTRIES - 1))

@@ -26,7 +26,8 @@ struct vmx_vcpu {
 	const struct cpu *host; /* where it was loaded last, as the VMCS's host state says */
 	u16 vpid;
 	bool launched;
-	bool current; /* the VMCS is this CPU's current one: VMREAD reads it */
+	bool pml_used; /* the VMCS knows of the log */
+	bool current;  /* the VMCS is this CPU's current one: VMREAD reads it */
 	bool irq_window;
 	bool use_posted; /* the processor takes in what is posted while the guest runs */
 	enum vmx_nmi_wait nmi_wait;
@@ -141,7 +142,7 @@ void vmx_update_eoi_bitmap(struct vcpu *vcpu);
 /* The log's page. -ENOMEM. And frees it. */
 int vmx_pml_init(struct vcpu *vcpu) __must_check;
 void vmx_pml_fini(struct vcpu *vcpu);
-/* Points the VMCS, which is current, to it. */
+/* Points the VMCS, which is current, to it, the first time. */
 void vmx_pml_reset(struct vcpu *vcpu);
 /* Owner's CPU, between an exit and an entry, or when it is not entered: what the processor has
  * logged goes into the slots' bitmaps. Nothing while the VMCS is not current. A reader of RCU's. */
