@@ -106,7 +106,7 @@ static int set_up(void **unused)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vm.config = &config;
 	vcpu.vm = &vm;
-	cpu.current = &vcpu.thread;
+	cpu = (struct cpu){ .self = &cpu, .current = &vcpu.thread };
 	shim_use_cpu(&cpu);
 	shootdowns = kills = 0;
 	config = (struct vm_config){ 0 };
