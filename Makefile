@@ -56,7 +56,7 @@ $(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES))
 # Where exits are handled: the frame pointer would cost three instructions a function, and RBP is the guest's.
 HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o \
 	arch/x86/svm/svm_exit.o arch/x86/svm/svm_event.o arch/x86/svm/svm_skip.o hv/exit.o hv/cpuid.o \
-	hv/vcpu_flush.o hv/hyperv/hypercall.o hv/hyperv/hypercall_vps.o \
+	hv/vcpu_flush.o hv/mmu/tdp.o hv/mmu/prefetch.o mm/ptab_run.o hv/hyperv/hypercall.o hv/hyperv/hypercall_vps.o \
 	hv/msr.o hv/mmio.o hv/mmio_move.o hv/io_bus.o hv/dev/pic.o hv/dev/lapic.o hv/dev/lapic_access.o hv/dev/lapic_irq.o \
 	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o core/rbtree.o \
 	core/runqueue.o core/sched_place.o)

@@ -7,6 +7,7 @@
 #include "arch/x86/cross_call.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/framebuffer.h"
+#include "arch/x86/heartbeat.h"
 #include "arch/x86/host_ioapic.h"
 #include "arch/x86/panic_report.h"
 #include "arch/x86/power.h"
@@ -34,6 +35,7 @@
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/manager.h"
+#include "hv/mmu/dirty_log.h"
 #include "hv/mmu/shootdown.h"
 #include "hv/placement.h"
 #include "mm/host_map.h"
@@ -169,9 +171,11 @@ static void hv_main(void)
 	select_backend();
 	cpu_ready();
 	start_cpus();
+	heartbeat_init();
 	(void)rcu_self_test();
 	placement_init(boot_info.cmdline);
 	backend->print();
+	dirty_log_print();
 	boot_report_ready();
 	console_init(boot_info.cmdline);
 	panic_test(boot_info.cmdline);

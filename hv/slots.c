@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "core/log.h"
 #include "mm/heap.h"
 
 void slots_init(struct slots *s, gfn_t end, const struct slots_ops *ops)
@@ -18,8 +19,9 @@ void slots_fini(struct slots *s)
 	struct slot *slot;
 
 	while (set && (slot = slot_set_first(set))) {
-		slot_set_replace(set, slot, NULL);
+		slot_set_replace(set, NULL, slot, NULL);
 		slot_backing_free(slot->backing);
+		dirty_bitmap_free(slot->log);
 		heap_free(slot);
 	}
 	for (unsigned i = 0; set && i < SLOT_SETS; i++)
@@ -42,8 +44,10 @@ struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn)
 	if (gfn.v - c->gap.first < c->gap.pages)
 		return NULL;
 	slot = slot_set_search(slots_active(s), gfn, &c->gap);
-	if (slot)
+	if (slot) {
 		c->slot = slot;
+		c->extent = &slot->backing->extent[0];
+	}
 	return slot;
 }
 
@@ -73,12 +77,21 @@ static void publish(struct slots *s)
 	rcu_synchronize();
 }
 
-/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
-static void change_both(struct slots *s, struct slot *from, struct slot *to)
+/* The change that the active set has, in the other one. */
+static void follow(struct slots *s, struct slot *from, struct slot *to)
 {
-	slot_set_replace(inactive(s), from, to);
+	const struct slot_place place = { .done = s->active };
+
+	slot_set_replace(inactive(s), &place, from, to);
+}
+
+/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
+static void change_both(struct slots *s, const struct slot_place *place, struct slot *from,
+			struct slot *to)
+{
+	slot_set_replace(inactive(s), place, from, to);
 	publish(s);
-	slot_set_replace(inactive(s), from, to);
+	follow(s, from, to);
 }
 
 static struct slot *copy_of(const struct slot *slot, gfn_t base, u32 flags)
@@ -92,7 +105,17 @@ static struct slot *copy_of(const struct slot *slot, gfn_t base, u32 flags)
 	copy->pages = slot->pages;
 	copy->flags = flags;
 	copy->backing = slot->backing;
+	copy->log = slot->log;
 	return copy;
+}
+
+/* Gives a slot that is in no set its log, if its flags want one. */
+static int add_log(struct slot *slot)
+{
+	if (!(slot->flags & SLOT_DIRTY_LOG))
+		return 0;
+	slot->log = dirty_bitmap_new(slot->pages);
+	return slot->log ? 0 : -ENOMEM;
 }
 
 static bool is_range(const struct slots *s, gfn_t base, u64 pages)
@@ -101,13 +124,13 @@ static bool is_range(const struct slots *s, gfn_t base, u64 pages)
 }
 
 static int check_spec(struct slots *s, const struct slot_spec *spec,
-		      const struct slot_backing *backing)
+		      const struct slot_backing *backing, struct slot_gap *gap)
 {
 	if (spec->id >> SLOT_ID_BITS || (spec->flags & ~(u32)SLOT_FLAGS) ||
 	    !is_range(s, spec->base, spec->pages) || backing->pages != spec->pages)
 		return -EINVAL;
 	if (slot_set_find_id(s->active, spec->id) ||
-	    slot_set_overlap(s->active, spec->base, spec->pages))
+	    slot_set_overlap(s->active, spec->base, spec->pages, gap))
 		return -EEXIST;
 	if (s->count < SLOTS_MAX)
 		return 0;
@@ -117,7 +140,10 @@ static int check_spec(struct slots *s, const struct slot_spec *spec,
 
 static int create(struct slots *s, const struct slot_spec *spec, struct slot_backing *backing)
 {
-	int err = check_spec(s, spec, backing);
+	struct slot_gap gap = { 0 };
+	int err = check_spec(s, spec, backing, &gap);
+	/* Both sets hold the same slots before a change. */
+	const struct slot_place place = { .before = gap.before };
 	struct slot *slot;
 
 	for (unsigned i = 0; !err && i < SLOT_SETS; i++)
@@ -132,7 +158,11 @@ static int create(struct slots *s, const struct slot_spec *spec, struct slot_bac
 	slot->pages = spec->pages;
 	slot->flags = spec->flags;
 	slot->backing = backing;
-	change_both(s, NULL, slot);
+	if (add_log(slot)) {
+		heap_free(slot);
+		return -ENOMEM;
+	}
+	change_both(s, &place, NULL, slot);
 	s->count++;
 	return 0;
 }
@@ -154,18 +184,19 @@ static int take_away(struct slots *s, struct slot *from, struct slot *invalid, s
 {
 	int err;
 
-	slot_set_replace(inactive(s), from, invalid);
+	slot_set_replace(inactive(s), NULL, from, invalid);
 	publish(s);
 	err = s->ops->flush(s, invalid);
-	slot_set_replace(inactive(s), from, to);
+	slot_set_replace(inactive(s), NULL, from, to);
 	publish(s);
-	slot_set_replace(inactive(s), invalid, to);
+	follow(s, invalid, to);
 	return err;
 }
 
 static int move(struct slots *s, u32 id, gfn_t base)
 {
 	struct slot *from = slot_set_find_id(s->active, id), *invalid, *to, *other;
+	struct slot_gap gap;
 	int err = -ENOMEM;
 
 	if (!from)
@@ -175,7 +206,7 @@ static int move(struct slots *s, u32 id, gfn_t base)
 	if (base.v == from->base.v)
 		return 0;
 	/* The range may be in part its own: the first slot there that is another one counts. */
-	other = slot_set_overlap(s->active, base, from->pages);
+	other = slot_set_overlap(s->active, base, from->pages, &gap);
 	if (other == from)
 		other = slot_set_next(s->active, from);
 	if (other && other != from && other->base.v < base.v + from->pages)
@@ -213,6 +244,7 @@ static int delete (struct slots *s, u32 id)
 	s->count--;
 	if (!err)
 		slot_backing_free(from->backing);
+	dirty_bitmap_free(from->log);
 	heap_free(from);
 	heap_free(invalid);
 	return err;
@@ -225,9 +257,36 @@ int slots_delete(struct slots *s, u32 id)
 	return err ? err : end_change(s, delete (s, id));
 }
 
+/* Nobody has the slot, but for what a copy of it may have in common with it. */
+static void free_copy(struct slot *slot, bool with_log)
+{
+	if (with_log)
+		dirty_bitmap_free(slot->log);
+	heap_free(slot);
+}
+
+/* `to`, a copy of `from` with other flags, takes its place. -ENOMEM: it does not. */
+static int change_flags(struct slots *s, struct slot *from, struct slot *to)
+{
+	bool log_only = (from->flags ^ to->flags) == SLOT_DIRTY_LOG;
+	int err;
+
+	change_both(s, NULL, from, to);
+	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
+	err = log_only ? s->ops->log(s, to) : s->ops->flush(s, to);
+	if (err != -ENOMEM)
+		return err;
+	change_both(s, NULL, to, from);
+	/* What was mapped for the log is made to fit again. */
+	if (s->ops->log(s, from))
+		log_warn("slots: slot %u is as it was, but a CPU may not have seen it", from->id);
+	return -ENOMEM;
+}
+
 static int set_flags(struct slots *s, u32 id, u32 flags)
 {
 	struct slot *from = slot_set_find_id(s->active, id), *to;
+	bool switched;
 	int err;
 
 	if (flags & ~(u32)SLOT_FLAGS)
@@ -239,10 +298,13 @@ static int set_flags(struct slots *s, u32 id, u32 flags)
 	to = copy_of(from, from->base, flags);
 	if (!to)
 		return -ENOMEM;
-	change_both(s, from, to);
-	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
-	err = s->ops->flush(s, to);
-	heap_free(from);
+	switched = (from->flags ^ flags) & SLOT_DIRTY_LOG;
+	if (switched)
+		to->log = NULL;
+	err = switched ? add_log(to) : 0;
+	if (!err)
+		err = change_flags(s, from, to);
+	free_copy(err == -ENOMEM ? to : from, switched);
 	return err;
 }
 

@@ -21,6 +21,11 @@ struct slots_ops {
 	 * have it still; the slot's frames are not given back then.
 	 */
 	int (*flush)(struct slots *slots, const struct slot *slot);
+	/*
+	 * A slot, which is in the active set, has a log now, or has none any more: what is mapped
+	 * of it is made to fit. Likewise. -ENOMEM: it cannot have one.
+	 */
+	int (*log)(struct slots *slots, const struct slot *slot);
 };
 
 struct slots {
@@ -42,6 +47,7 @@ struct slots {
 struct slot_cache {
 	u64 generation; /* of what is here; no generation is 0 */
 	struct slot *slot;
+	const struct slot_extent *extent; /* of slot's backing, if there is a slot */
 	struct slot_gap gap;
 };
 
@@ -78,8 +84,8 @@ int slots_move(struct slots *s, u32 id, gfn_t base) __must_check;
  * another slot shares them. */
 int slots_delete(struct slots *s, u32 id) __must_check;
 
-/* -ENOENT, -ENOMEM, -ETIMEDOUT. Afterwards nothing is mapped in a way that the new flags do not
- * allow. */
+/* -ENOENT, -ENOMEM, -ETIMEDOUT. A log that is switched on says of no page that it was written.
+ * Afterwards nothing is mapped in a way that the new flags do not allow. */
 int slots_set_flags(struct slots *s, u32 id, u32 flags) __must_check;
 
 /* The set to read. Readers. */
@@ -95,11 +101,19 @@ static force_inline u64 slots_generation(const struct slots *s)
 	return load_acquire(&s->generation);
 }
 
-/* True when gfn lies in the gap found last: no slot is there. False says nothing. Readers. */
-static force_inline bool slots_in_gap(const struct slots *s, const struct slot_cache *c, gfn_t gfn)
+/* True: *slot has gfn, or NULL: no slot has, as the vCPU's cache tells. False says nothing, and
+ * *slot is NULL, too. Readers. */
+static force_inline bool slots_recall(const struct slots *s, const struct slot_cache *c, gfn_t gfn,
+				      struct slot **slot)
 {
-	return likely(c->generation == slots_generation(s)) &&
-	       likely(gfn.v - c->gap.first < c->gap.pages);
+	*slot = NULL;
+	if (unlikely(c->generation != slots_generation(s)))
+		return false;
+	if (c->slot && slot_holds(c->slot, gfn)) {
+		*slot = c->slot;
+		return true;
+	}
+	return gfn.v - c->gap.first < c->gap.pages;
 }
 
 /* The slot that has gfn, or NULL, by way of a vCPU's cache. Readers. */

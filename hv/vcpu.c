@@ -198,7 +198,9 @@ static void ensure_loaded(struct vcpu *v)
 		return;
 	WRITE_ONCE(c->loaded_vcpu, v);
 	sched_hold();
+	WRITE_ONCE(v->vm->shootdown.cpu[c->id].vcpu, v);
 	shootdown_load(v->vm);
+	vcpu_flush_catch_up(v);
 	backend->load(v);
 }
 

@@ -5,6 +5,7 @@
 #include "core/sched.h"
 #include "hv/dev/lapic.h"
 #include "hv/fetch_cache.h"
+#include "hv/mmu/prefetch.h"
 #include "hv/regs.h"
 #include "hv/slots.h"
 #include "hv/start_state.h"
@@ -66,6 +67,7 @@ struct vcpu {
 	u64 hyperv_assist; /* HV_X64_MSR_VP_ASSIST_PAGE */
 	struct emu_cache *emu_cache;
 	struct slot_cache slot_cache;
+	struct prefetch prefetch;
 	struct fetch_cache fetch_cache[FETCH_CACHES];
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];

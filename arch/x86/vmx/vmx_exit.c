@@ -322,30 +322,57 @@ static enum run_next exit_apic_write(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-static enum run_next exit_ept_violation(struct vcpu *v)
+/* SDM vol. 3 28.2.3: an IRET that is not finished had unblocked NMIs already; it will be repeated.
+ */
+static force_inline void block_nmi_again(u64 qual)
 {
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
-	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
-	enum tdp_result in_slot = TDP_EMULATE;
-
-	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
-	 */
 	if (qual & EPT_QUAL_NMI)
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
 			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
-	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa))))
-		in_slot = tdp_fault(v, gpa, write);
-	if (in_slot != TDP_EMULATE)
-		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
-	if (unlikely(vmx_of(v)->vectoring)) {
-		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
-			gpa.v);
-		return RUN_LEAVE;
-	}
+}
+
+/* The write that found no place is repeated. */
+static enum run_next exit_pml_full(struct vcpu *v)
+{
+	block_nmi_again(vmcs_readn(VMCS_EXIT_QUALIFICATION));
+	vmx_pml_drain(v);
+	return RUN_RESUME;
+}
+
+/* No RAM is there, or none that may be written. */
+static __attribute__((noinline)) enum run_next emulate_access(struct vcpu *v, gpa_t gpa, u64 qual)
+{
+	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
+
 	if (unlikely(!valid || !emulate_move(v, gpa, write)))
 		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
 	return RUN_RESUME_ALL;
+}
+
+static force_inline enum tdp_result violation_in_slot(struct vcpu *v, gpa_t gpa, u64 qual)
+{
+	struct slot *slot;
+
+	if (slots_recall(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa), &slot) && !slot)
+		return TDP_EMULATE;
+	return tdp_fault(v, slot, gpa, qual & EPT_QUAL_WRITE);
+}
+
+/* While an event was delivered, which is to be repeated, or by an IRET. */
+static enum run_next other_ept_violation(struct vcpu *v)
+{
+	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+	enum tdp_result in_slot;
+
+	block_nmi_again(qual);
+	in_slot = violation_in_slot(v, gpa, qual);
+	if (in_slot != TDP_EMULATE)
+		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+	if (!vmx_of(v)->vectoring)
+		return emulate_access(v, gpa, qual);
+	vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx", gpa.v);
+	return RUN_LEAVE;
 }
 
 static enum run_next exit_ept_misconfig(struct vcpu *v)
@@ -394,22 +421,38 @@ static enum run_next exit_unhandled(struct vcpu *v)
  * Exits that may have interrupted the delivery of an event: it is repeated at the next entry,
  * unless the handler put another in its place (SDM vol. 3 28.2.4).
  */
-#define WITH_VECTORING(handler)                                  \
-	static enum run_next handler##_vectoring(struct vcpu *v) \
-	{                                                        \
-		enum run_next next;                              \
-                                                                 \
-		vmx_save_vectoring(v);                           \
-		next = handler(v);                               \
-		if (vmx_of(v)->vectoring)                        \
-			vmx_requeue_vectoring(v);                \
-		return next;                                     \
+#define WITH_VECTORING(handler)                                                            \
+	static __attribute__((noinline)) enum run_next handler##_vectoring(struct vcpu *v) \
+	{                                                                                  \
+		enum run_next next;                                                        \
+                                                                                           \
+		vmx_save_vectoring(v);                                                     \
+		next = handler(v);                                                         \
+		if (vmx_of(v)->vectoring)                                                  \
+			vmx_requeue_vectoring(v);                                          \
+		return next;                                                               \
 	}
 WITH_VECTORING(exit_exception_or_nmi)
 WITH_VECTORING(exit_task_switch)
 WITH_VECTORING(exit_apic_access)
-WITH_VECTORING(exit_ept_violation)
+WITH_VECTORING(other_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
+WITH_VECTORING(exit_pml_full)
+
+/* The usual ones: RAM that is touched for the first time, and the device memory of a MOV. */
+static enum run_next exit_ept_violation(struct vcpu *v)
+{
+	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+	enum tdp_result in_slot;
+
+	if (unlikely(vmcs_read32(VMCS_IDT_VECTORING_INFO) & INTR_VALID || qual & EPT_QUAL_NMI))
+		return other_ept_violation_vectoring(v);
+	in_slot = violation_in_slot(v, gpa, qual);
+	if (in_slot == TDP_EMULATE)
+		return emulate_access(v, gpa, qual);
+	return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+}
 
 /* Reasons that have no handler of their own have the fatal default. */
 static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
@@ -449,7 +492,7 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[43] = exit_tpr_below,
 	[44] = exit_apic_access_vectoring,
 	[45] = exit_eoi_induced,
-	[48] = exit_ept_violation_vectoring,
+	[48] = exit_ept_violation,
 	[49] = exit_ept_misconfig_vectoring,
 	[50] = exit_undefined,
 	[52] = exit_preemption_timer,
@@ -468,7 +511,9 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[46 ... 47] = exit_unhandled,
 	[51] = exit_unhandled,
 	[57 ... 58] = exit_unhandled,
-	[60 ... 63] = exit_unhandled,
+	[60 ... 61] = exit_unhandled,
+	[62] = exit_pml_full_vectoring,
+	[63] = exit_unhandled,
 };
 _Static_assert(HANDLERS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
@@ -518,6 +563,7 @@ static const char *const names[] = {
 	[55] = "XSETBV",
 	[56] = "APIC write",
 	[59] = "VMFUNC",
+	[62] = "page-modification log full",
 };
 
 const char *vmx_exit_name(u32 reason)

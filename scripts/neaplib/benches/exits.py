@@ -8,6 +8,9 @@ MANIFEST = "[vm bench]\nmemory = 64M\nkernel = exitbench.elf\n"
 # The rows that need two vCPUs, on two processors.
 PAIR_ROWS = ("ipi-running", "ipi-halted")
 PAIR_MANIFEST = MANIFEST + f"cpus = 2\ncmdline = {' '.join(PAIR_ROWS)}\n"
+# The rows that need memory that is mapped at a touch, by the manifest's word for how.
+TOUCH_ROWS = {"lazy-4k": ("touch-4K", "touch-4K-sweep"), "lazy": ("touch-2M",)}
+TOUCH_MANIFEST = MANIFEST.replace("64M", "256M") + "prefetch = 0\n"
 # QEMU counts instructions of one processor only.
 PAIR_MACHINES = ("vmx", "svm")
 # Of the measuring itself, and an empty handler's: nothing to compare.
@@ -23,6 +26,10 @@ def column(machine, cmdline):
     if machine in PAIR_MACHINES:
         pair = medians(guest_output(machine, PAIR_MANIFEST, "exitbench.elf", "--smp", "2", *options))
         rows.update({name: pair[name] for name in PAIR_ROWS if name in pair})
+    for populate, names in TOUCH_ROWS.items():
+        manifest = f"{TOUCH_MANIFEST}populate = {populate}\ncmdline = {' '.join(names)}\n"
+        found = medians(guest_output(machine, manifest, "exitbench.elf", *options))
+        rows.update({name: found[name] for name in names})
     return rows
 
 
