@@ -1,10 +1,11 @@
 """How a bench gets at its figures: programs of the build machine, and guests in an emulator."""
 
+import os
 import re
 import subprocess
 import tempfile
 
-from .. import TOP
+from .. import BUILD, TOP
 
 GUEST_STATUS = 1                # exit(0) through the debug-exit port
 BOCHS_VMX = "corei7_skylake_x"
@@ -55,8 +56,12 @@ def emulator(name):
 
 
 def commit():
-    """What Git calls this tree."""
-    return output_of(["git", "describe", "--always", "--dirty"]).strip()
+    """What Git called this tree when Neap was built; what it calls it now, if it was not."""
+    try:
+        with open(os.path.join(BUILD, "version"), encoding="utf-8") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return output_of(["git", "describe", "--always", "--dirty"]).strip()
 
 
 def processor():
