@@ -5,7 +5,7 @@ CC := gcc
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-unit test-boot test-clang model fuzz bench soak lint format format-check tidy cppcheck headers \
+.PHONY: all run test test-unit test-boot test-clang model fuzz soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
 all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
@@ -16,8 +16,8 @@ help:
 	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
 	@echo "make model    the models of concurrent protocols, checked exhaustively (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
-	@echo "make bench    the figures, into $(BUILD)/bench"
-	@echo "make bench-rcu RCU beside liburcu's, in threads of this machine"
+	@echo "make bench    all figures, into $(BUILD)/bench; or only BENCH_PARTS=\"exits boot\", ..."
+	@echo "make bench-rcu, bench-slots, bench-vcpu-table   these alone"
 	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture,"
 	@echo "               STORM_SECONDS (600) of storm, SOAK_CLOCKS (300) of comparing clocks"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
@@ -131,10 +131,6 @@ test-clang: setup
 run: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf
 	@scripts/run --boot kernel
-
-bench: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests bench-programs
-	@scripts/bench
 
 SOAK_BOOTS ?= 50
 SOAK_SMP ?= 4

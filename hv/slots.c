@@ -18,7 +18,7 @@ void slots_fini(struct slots *s)
 	struct slot *slot;
 
 	while (set && (slot = slot_set_first(set))) {
-		slot_set_replace(set, slot, NULL);
+		slot_set_replace(set, NULL, slot, NULL);
 		slot_backing_free(slot->backing);
 		heap_free(slot);
 	}
@@ -75,12 +75,21 @@ static void publish(struct slots *s)
 	rcu_synchronize();
 }
 
-/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
-static void change_both(struct slots *s, struct slot *from, struct slot *to)
+/* The change that the active set has, in the other one. */
+static void follow(struct slots *s, struct slot *from, struct slot *to)
 {
-	slot_set_replace(inactive(s), from, to);
+	const struct slot_place place = { .done = s->active };
+
+	slot_set_replace(inactive(s), &place, from, to);
+}
+
+/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
+static void change_both(struct slots *s, const struct slot_place *place, struct slot *from,
+			struct slot *to)
+{
+	slot_set_replace(inactive(s), place, from, to);
 	publish(s);
-	slot_set_replace(inactive(s), from, to);
+	follow(s, from, to);
 }
 
 static struct slot *copy_of(const struct slot *slot, gfn_t base, u32 flags)
@@ -103,13 +112,13 @@ static bool is_range(const struct slots *s, gfn_t base, u64 pages)
 }
 
 static int check_spec(struct slots *s, const struct slot_spec *spec,
-		      const struct slot_backing *backing)
+		      const struct slot_backing *backing, struct slot_gap *gap)
 {
 	if (spec->id >> SLOT_ID_BITS || (spec->flags & ~(u32)SLOT_FLAGS) ||
 	    !is_range(s, spec->base, spec->pages) || backing->pages != spec->pages)
 		return -EINVAL;
 	if (slot_set_find_id(s->active, spec->id) ||
-	    slot_set_overlap(s->active, spec->base, spec->pages))
+	    slot_set_overlap(s->active, spec->base, spec->pages, gap))
 		return -EEXIST;
 	if (s->count < SLOTS_MAX)
 		return 0;
@@ -119,7 +128,10 @@ static int check_spec(struct slots *s, const struct slot_spec *spec,
 
 static int create(struct slots *s, const struct slot_spec *spec, struct slot_backing *backing)
 {
-	int err = check_spec(s, spec, backing);
+	struct slot_gap gap = { 0 };
+	int err = check_spec(s, spec, backing, &gap);
+	/* Both sets hold the same slots before a change. */
+	const struct slot_place place = { .before = gap.before };
 	struct slot *slot;
 
 	for (unsigned i = 0; !err && i < SLOT_SETS; i++)
@@ -134,7 +146,7 @@ static int create(struct slots *s, const struct slot_spec *spec, struct slot_bac
 	slot->pages = spec->pages;
 	slot->flags = spec->flags;
 	slot->backing = backing;
-	change_both(s, NULL, slot);
+	change_both(s, &place, NULL, slot);
 	s->count++;
 	return 0;
 }
@@ -156,18 +168,19 @@ static int take_away(struct slots *s, struct slot *from, struct slot *invalid, s
 {
 	int err;
 
-	slot_set_replace(inactive(s), from, invalid);
+	slot_set_replace(inactive(s), NULL, from, invalid);
 	publish(s);
 	err = s->ops->flush(s, invalid);
-	slot_set_replace(inactive(s), from, to);
+	slot_set_replace(inactive(s), NULL, from, to);
 	publish(s);
-	slot_set_replace(inactive(s), invalid, to);
+	follow(s, invalid, to);
 	return err;
 }
 
 static int move(struct slots *s, u32 id, gfn_t base)
 {
 	struct slot *from = slot_set_find_id(s->active, id), *invalid, *to, *other;
+	struct slot_gap gap;
 	int err = -ENOMEM;
 
 	if (!from)
@@ -177,7 +190,7 @@ static int move(struct slots *s, u32 id, gfn_t base)
 	if (base.v == from->base.v)
 		return 0;
 	/* The range may be in part its own: the first slot there that is another one counts. */
-	other = slot_set_overlap(s->active, base, from->pages);
+	other = slot_set_overlap(s->active, base, from->pages, &gap);
 	if (other == from)
 		other = slot_set_next(s->active, from);
 	if (other && other != from && other->base.v < base.v + from->pages)
@@ -241,7 +254,7 @@ static int set_flags(struct slots *s, u32 id, u32 flags)
 	to = copy_of(from, from->base, flags);
 	if (!to)
 		return -ENOMEM;
-	change_both(s, from, to);
+	change_both(s, NULL, from, to);
 	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
 	err = s->ops->flush(s, to);
 	heap_free(from);

@@ -83,10 +83,15 @@ void vcpu_destroy(struct vcpu *vcpu);
 /* Starts the thread: the first vCPU in the VM's start state, others waiting for a start-up IPI. */
 void vcpu_start(struct vcpu *vcpu);
 
-/* Any CPU: work for the vCPU; it leaves the guest or its sleep for it. */
+/* Any CPU: work for the vCPU; it leaves the guest or its sleep for it. Orders like a locked
+ * instruction. */
 static inline void vcpu_post(struct vcpu *vcpu, u32 bits)
 {
-	sched_post(&vcpu->thread, bits);
+	/* Its own thread looks before it enters its guest. */
+	if (&vcpu->thread == sched_current())
+		atomic_fetch_or(&vcpu->thread.pending, bits);
+	else
+		sched_post(&vcpu->thread, bits);
 }
 
 /* The vCPU executed HLT (its RIP is already past it): sleeps in the loop until something comes. */

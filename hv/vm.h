@@ -56,6 +56,7 @@ struct vm {
 	struct board board;
 	struct hyperv hyperv;
 	u64 flush_ticket; /* atomic: flushes begun; see hv/vcpu_flush.h */
+	u64 flush_all;	  /* the last ticket of a flush of all vCPUs; only grows */
 	struct vm_console console;
 	u64 start_tsc;
 	struct guest_tsc tsc; /* fixed once built */

@@ -468,12 +468,12 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	return handler(v);
 }
 
-enum run_next svm_exit_pending(struct vcpu *v)
+enum run_next svm_exit_pending(struct vcpu *v, enum run_next next)
 {
 	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
 		return RUN_LEAVE;
 	/* Full barrier: what is posted after this is seen as a bit set again. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
 	svm_deliver_irq(v);
-	return RUN_RESUME_ALL;
+	return next;
 }

@@ -58,7 +58,7 @@ void svm_debug_entry(void);
 
 /* --- svm_exit.c: as their namesakes in arch/x86/vmx --- */
 enum run_next svm_exit_handle(struct vcpu *vcpu);
-enum run_next svm_exit_pending(struct vcpu *vcpu);
+enum run_next svm_exit_pending(struct vcpu *vcpu, enum run_next next);
 const char *svm_exit_name(u32 reason);
 
 /* --- svm_state.c --- */
@@ -73,7 +73,7 @@ void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed)
 /* --- svm_event.c --- */
 void svm_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
 void svm_deliver_irq(struct vcpu *vcpu);
-bool svm_irq_deliverable(struct vcpu *vcpu);
+bool svm_deliver_irq_to_halted(struct vcpu *vcpu);
 void svm_set_irq_window(struct vmcb *vmcb, bool on);
 /* V_TPR follows a TPR that was written other than by the guest's CR8. */
 void svm_agree_on_tpr(struct vcpu *vcpu);

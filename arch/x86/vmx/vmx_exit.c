@@ -127,9 +127,20 @@ static u64 read_guest_cr4(void)
 	return vmcs_readn(VMCS_CR4_SHADOW) | vmcs_readn(VMCS_GUEST_CR4);
 }
 
+static never_inline enum run_next special_cpuid(struct vcpu *v, const struct cpuid_entry *e)
+{
+	cpuid_give_special(v, e, read_guest_cr4);
+	vmx_skip_instruction(v);
+	return RUN_RESUME;
+}
+
 static enum run_next exit_cpuid(struct vcpu *v)
 {
-	cpuid_emulate(v, read_guest_cr4);
+	const struct cpuid_entry *e = cpuid_find(v);
+
+	if (unlikely(e->special))
+		return special_cpuid(v, e);
+	cpuid_give(v, e);
 	vmx_skip_instruction(v);
 	return RUN_RESUME;
 }
@@ -204,7 +215,7 @@ static __attribute__((noinline)) enum run_next other_io(struct vcpu *v, u64 qual
 
 static enum run_next exit_io(struct vcpu *v)
 {
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	u64 qual = vmcs_quick_readn(VMCS_EXIT_QUALIFICATION);
 
 	if (unlikely(qual & QUAL_IO_OTHER))
 		return other_io(v, qual);
@@ -307,7 +318,7 @@ static enum run_next exit_eoi_induced(struct vcpu *v)
 static enum run_next exit_apic_write(struct vcpu *v)
 {
 	/* A trap, too: the value is in the page. */
-	lapic_write_trapped(&v->lapic, ACCESS_OFFSET(vmcs_readn(VMCS_EXIT_QUALIFICATION)));
+	lapic_write_trapped(&v->lapic, ACCESS_OFFSET(vmcs_quick_readn(VMCS_EXIT_QUALIFICATION)));
 	return RUN_RESUME;
 }
 
@@ -550,24 +561,25 @@ const char *vmx_exit_name(u32 reason)
  */
 enum run_next vmx_exit_handle(struct vcpu *v)
 {
-	u32 reason = vmcs_read32(VMCS_EXIT_REASON);
+	/* All 64 bits, the upper ones of which are 0: nothing is left to extend. */
+	u64 reason = vmcs_read_raw(VMCS_EXIT_REASON.id);
 	struct exit_record *r = &v->trace[v->trace_pos++ & (VCPU_TRACE - 1)];
 
-	v->rip = vmcs_readn(VMCS_GUEST_RIP);
+	v->rip = vmcs_quick_readn(VMCS_GUEST_RIP);
 	r->rip = v->rip;
-	r->reason = reason;
+	r->reason = (u32)reason;
 	if (unlikely(reason >= HANDLERS))
 		return exit_unhandled(v);
 	v->exits[reason]++;
 	return handlers[reason](v);
 }
 
-enum run_next vmx_exit_pending(struct vcpu *v)
+enum run_next vmx_exit_pending(struct vcpu *v, enum run_next next)
 {
 	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
 		return RUN_LEAVE;
 	/* Full barrier: what is posted after this is seen as a bit set again. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
 	vmx_deliver_irq(v);
-	return RUN_RESUME_ALL;
+	return next;
 }
