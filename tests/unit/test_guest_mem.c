@@ -39,7 +39,8 @@ static struct vm vm;
 static struct vcpu vcpu;
 static u8 *states;
 static unsigned shootdowns, kills;
-static u32 posted;
+static u32 posted; /* from another thread */
+static struct cpu cpu;
 
 void trap_irq_window(void)
 {
@@ -101,6 +102,9 @@ static int set_up(void **unused)
 	vm.config = &config;
 	vcpu.vm = &vm;
 	shootdowns = kills = posted = 0;
+	/* The vCPU's thread runs here. */
+	cpu = (struct cpu){ .self = &cpu, .current = &vcpu.thread };
+	shim_use_cpu(&cpu);
 	config = (struct vm_config){ 0 };
 	return tdp_init(&vm);
 }
@@ -237,7 +241,7 @@ static void test_faults(void **unused)
 	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(5 * MIB + 0x2000), false), TDP_RESUME);
 	expect_leaf(5 * MIB + 0x2000, RAM, 1);
 	expect_hole(5 * MIB + 0x3000);
-	assert_int_equal(kills | posted, 0);
+	assert_int_equal(kills | posted | vcpu.thread.pending, 0);
 }
 
 static void test_changes(void **unused)
@@ -273,7 +277,8 @@ static void test_invalid(void **unused)
 	assert_int_equal(tdp_unmap_slot(&vm, slot_at(8 * MIB)), 0);
 	slot_at(8 * MIB)->flags |= SLOT_INVALID;
 	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(8 * MIB), false), TDP_LEAVE);
-	assert_int_equal(posted, THREAD_RESCHED);
+	assert_int_equal(posted, 0);
+	assert_int_equal(vcpu.thread.pending, THREAD_RESCHED);
 	assert_false(ptab_translate(&vm.tdp, 8 * MIB, &(hpa_t){ 0 }));
 	assert_int_equal(guest_mem_read(&vm, GPA(8 * MIB), &b, 1), -EFAULT);
 }
