@@ -35,6 +35,7 @@
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/manager.h"
+#include "hv/mmu/dirty_log.h"
 #include "hv/mmu/shootdown.h"
 #include "hv/placement.h"
 #include "mm/host_map.h"
@@ -174,6 +175,7 @@ static void hv_main(void)
 	(void)rcu_self_test();
 	placement_init(boot_info.cmdline);
 	backend->print();
+	dirty_log_print();
 	boot_report_ready();
 	console_init(boot_info.cmdline);
 	panic_test(boot_info.cmdline);

@@ -2,7 +2,7 @@
 # one file each, or from all files of the directories that GUEST_DIRECTORIES names.
 # Included by the Makefile, which sets BUILD, CC and DEPS (newlib in $(DEPS)/newlib-guest).
 GUEST_SOURCES := $(wildcard guest/*.c guest/bad/*.c)
-GUEST_DIRECTORIES := conform slots storm hyperv
+GUEST_DIRECTORIES := conform slots dirty storm hyperv
 GUEST_DIRECTORY_SOURCES := $(foreach d,$(GUEST_DIRECTORIES),$(wildcard guest/$(d)/*.c guest/$(d)/*.S))
 GUEST_LIB_SOURCES := $(wildcard guest/lib/*.c guest/lib/*.S)
 GUEST_ELFS := $(patsubst %.c,$(BUILD)/guest/%.elf,$(notdir $(GUEST_SOURCES))) \

@@ -44,6 +44,9 @@ struct guest_state {
 	u32 gdt_limit, idt_limit;
 };
 
+/* How it is found out which pages a guest has written: hv/mmu/dirty_log.h. */
+enum dirty_method { DIRTY_WRITE_PROTECT, DIRTY_BITS, DIRTY_PML };
+
 struct backend_ops {
 	const char *name;
 	u8 hypercall_insn[3]; /* VMCALL or VMMCALL */
@@ -60,9 +63,12 @@ struct backend_ops {
 	u64 (*tdp_ram_flags)(void);
 	/* The same for what the guest may read and execute only: writes exit. */
 	u64 (*tdp_rom_flags)(void);
+	/* The best that this processor has, or that the boot option dirty= allows; after probe().
+	 */
+	enum dirty_method (*dirty_method)(void);
 	/* A mapping was removed or weakened: drops it from the calling CPU's caches, before it
 	 * enters the guest again. Between an exit and an entry, interrupts off; see
-	 * hv/mmu/shootdown.h. */
+	 * hv/mmu/shootdown.h. With DIRTY_PML, empties the log of a vCPU that is loaded. */
 	void (*tdp_flush)(struct vm *vm);
 
 	int (*vm_init)(struct vm *vm);

@@ -9,6 +9,7 @@
 #include "hv/backend.h"
 #include "hv/emulate/emulate.h"
 #include "hv/mmio_device.h"
+#include "hv/mmu/dirty_log.h"
 #include "mm/phys.h"
 
 struct mmio_ctx {
@@ -49,6 +50,12 @@ static int find_ram(struct vcpu *v, gpa_t gpa, bool write, void **ram)
 	return 0;
 }
 
+/* What find_ram() found has been written; since then the guest was not entered. */
+static void wrote_ram(struct vcpu *v, gpa_t gpa)
+{
+	dirty_log_mark_gfn(v->vm, &v->slot_cache, gpa_to_gfn(gpa));
+}
+
 /* --- the guest's page tables --- */
 
 static int read_pte(void *p, gpa_t gpa, void *buf, size_t size)
@@ -83,6 +90,8 @@ static int cas_pte(void *p, gpa_t gpa, u64 old, u64 new, size_t size)
 		done = atomic_cmpxchg((u64 *)ram, &old, new);
 	else
 		done = atomic_cmpxchg((u32 *)ram, &old32, (u32) new);
+	if (done)
+		wrote_ram(c->vcpu, gpa);
 	return done ? 0 : -EAGAIN;
 }
 
@@ -141,8 +150,10 @@ static int mem_write(struct emu_ctx *emu, gpa_t gpa, const void *buf, unsigned s
 	void *ram;
 	int err = find_ram(v, gpa, true, &ram);
 
-	if (!err)
+	if (!err) {
 		copy_ram(ram, buf, size);
+		wrote_ram(v, gpa);
+	}
 	/* What is written to a ROM is lost. */
 	if (err != -ENOENT)
 		return err == -EROFS ? 0 : err;
@@ -171,6 +182,8 @@ static int mem_cas(struct emu_ctx *emu, gpa_t gpa, const void *old, const void *
 		done = atomic_cmpxchg((u32 *)ram, (u32 *)&expected, (u32)value);
 	else
 		done = atomic_cmpxchg((u64 *)ram, &expected, value);
+	if (done)
+		wrote_ram(v, gpa);
 	return done ? 0 : -EAGAIN;
 }
 

@@ -10,6 +10,7 @@
 #define NEAP_HV_SLOT_H
 
 #include "core/rbtree.h"
+#include "hv/dirty_bitmap.h"
 #include "hv/slot_backing.h"
 
 #define SLOT_READ_ONLY BIT(0) /* the guest's writes are ignored, as a ROM does */
@@ -30,6 +31,7 @@ struct slot {
 	u64 pages;
 	u32 id, flags;
 	struct slot_backing *backing; /* shared by the copies of a slot */
+	struct dirty_bitmap *log;     /* the same; NULL without SLOT_DIRTY_LOG */
 };
 
 static force_inline bool slot_holds(const struct slot *slot, gfn_t gfn)

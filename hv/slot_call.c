@@ -6,6 +6,8 @@
 #include "core/sched.h"
 #include "core/time.h"
 #include "hv/exit.h"
+#include "hv/guest_mem.h"
+#include "hv/mmu/dirty_log.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
 #include "hv/vm_slots.h"
@@ -19,6 +21,10 @@ enum slot_call_state {
 
 #define WORK_QUEUED BIT(1)
 static struct thread worker;
+
+/* The part of a log that is being read; the worker's. */
+static u64 log_words[DIRTY_CHUNK_WORDS];
+#define LOG_PAGES DIRTY_CHUNK_PAGES
 
 /* Guards queue. */
 static struct spinlock lock = SPINLOCK_INIT;
@@ -126,13 +132,49 @@ static int set_flags(struct vm *vm, const u64 *arg)
 	return arg[1] > UINT32_MAX ? -EINVAL : slots_set_flags(&vm->slots, s->id, (u32)arg[1]);
 }
 
+/* Of pages whose bitmap fills log_words. */
+static int read_part(struct vm *vm, const struct dirty_range *r, gpa_t to, u64 *count)
+{
+	u64 words = (r->pages + DIRTY_WORD_PAGES - 1) / DIRTY_WORD_PAGES;
+	int err = dirty_log_read(vm, r, log_words, count);
+
+	if (err)
+		return err;
+	err = guest_mem_write(vm, to, log_words, words * sizeof(u64));
+	if (err)
+		dirty_log_put_back(vm, r, log_words);
+	return err;
+}
+
+static int read_log(struct vm *vm, const u64 *arg)
+{
+	u64 pages = arg[2], to = arg[3], sum = 0, count;
+	const struct slot *s = find(vm, arg[0]);
+	struct dirty_range r = { .first = arg[1] };
+
+	if (!s)
+		return -ENOENT;
+	/* What is left is checked for each part; as many as this, and their sum is an int. */
+	if (!pages || pages > s->pages || s->pages > INT32_MAX)
+		return -EINVAL;
+	for (r.id = s->id; pages; pages -= r.pages) {
+		int err;
+
+		r.pages = MIN(pages, (u64)LOG_PAGES);
+		err = read_part(vm, &r, GPA(to), &count);
+		if (err)
+			return err;
+		r.first += r.pages;
+		to += LOG_PAGES / 8;
+		sum += count;
+	}
+	return (int)sum;
+}
+
 static int (*const operations[])(struct vm *vm, const u64 *arg) = {
-	[SLOT_CALL_CREATE] = create,
-	[SLOT_CALL_MOVE] = move,
-	[SLOT_CALL_DELETE] = delete,
-	[SLOT_CALL_FLAGS] = set_flags,
+	[SLOT_CALL_CREATE] = create,   [SLOT_CALL_MOVE] = move,	   [SLOT_CALL_DELETE] = delete,
+	[SLOT_CALL_FLAGS] = set_flags, [SLOT_CALL_LOG] = read_log,
 };
-_Static_assert(ARRAY_SIZE(operations) == SLOT_CALL_RESULT, "each call that the worker carries out");
 
 static void carry_out(struct slot_call *c)
 {
@@ -243,7 +285,7 @@ void slot_call(struct vcpu *v, u32 op)
 
 	if (op == SLOT_CALL_RESULT)
 		result = (u64)take_result(v);
-	else if (op < SLOT_CALL_RESULT)
+	else if (op < ARRAY_SIZE(operations) && operations[op])
 		result = (u64)make_call(v, op);
 	else if (op == SLOT_CALL_PREFETCH)
 		result = (u64)change_prefetch(v);

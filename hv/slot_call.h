@@ -3,8 +3,8 @@
  * `test_hypercalls = on`. The call is queued for a worker and returns at once; the guest polls for
  * the result, on any of its vCPUs, while all of them run on. One call at a time in a VM.
  *
- * Number in RAX, arguments in RDI, RSI, RDX, R8 and R9; the answer is in RAX: 0 or a negative errno
- * (newlib's numbers). docs/manifest.md has the table.
+ * Number in RAX, arguments in RDI, RSI, RDX, R8 and R9; the answer is in RAX: 0 (of the log: how
+ * many pages) or a negative errno (newlib's numbers). docs/manifest.md has the table.
  */
 #ifndef NEAP_HV_SLOT_CALL_H
 #define NEAP_HV_SLOT_CALL_H
@@ -22,6 +22,7 @@ enum slot_call_op {
 	SLOT_CALL_DELETE, /* id */
 	SLOT_CALL_FLAGS,  /* id, flags */
 	SLOT_CALL_RESULT, /* of the last call, with the ticks it took in RDX */
+	SLOT_CALL_LOG,	  /* id, first page, pages, guest-physical address for the bitmap */
 	/* Carried out at once: the VM prefetches so many pages; the number before is in RDX. */
 	SLOT_CALL_PREFETCH = 16,
 	SLOT_CALLS

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "core/log.h"
 #include "mm/heap.h"
 
 void slots_init(struct slots *s, gfn_t end, const struct slots_ops *ops)
@@ -20,6 +21,7 @@ void slots_fini(struct slots *s)
 	while (set && (slot = slot_set_first(set))) {
 		slot_set_replace(set, NULL, slot, NULL);
 		slot_backing_free(slot->backing);
+		dirty_bitmap_free(slot->log);
 		heap_free(slot);
 	}
 	for (unsigned i = 0; set && i < SLOT_SETS; i++)
@@ -103,7 +105,17 @@ static struct slot *copy_of(const struct slot *slot, gfn_t base, u32 flags)
 	copy->pages = slot->pages;
 	copy->flags = flags;
 	copy->backing = slot->backing;
+	copy->log = slot->log;
 	return copy;
+}
+
+/* Gives a slot that is in no set its log, if its flags want one. */
+static int add_log(struct slot *slot)
+{
+	if (!(slot->flags & SLOT_DIRTY_LOG))
+		return 0;
+	slot->log = dirty_bitmap_new(slot->pages);
+	return slot->log ? 0 : -ENOMEM;
 }
 
 static bool is_range(const struct slots *s, gfn_t base, u64 pages)
@@ -146,6 +158,10 @@ static int create(struct slots *s, const struct slot_spec *spec, struct slot_bac
 	slot->pages = spec->pages;
 	slot->flags = spec->flags;
 	slot->backing = backing;
+	if (add_log(slot)) {
+		heap_free(slot);
+		return -ENOMEM;
+	}
 	change_both(s, &place, NULL, slot);
 	s->count++;
 	return 0;
@@ -228,6 +244,7 @@ static int delete (struct slots *s, u32 id)
 	s->count--;
 	if (!err)
 		slot_backing_free(from->backing);
+	dirty_bitmap_free(from->log);
 	heap_free(from);
 	heap_free(invalid);
 	return err;
@@ -240,9 +257,36 @@ int slots_delete(struct slots *s, u32 id)
 	return err ? err : end_change(s, delete (s, id));
 }
 
+/* Nobody has the slot, but for what a copy of it may have in common with it. */
+static void free_copy(struct slot *slot, bool with_log)
+{
+	if (with_log)
+		dirty_bitmap_free(slot->log);
+	heap_free(slot);
+}
+
+/* `to`, a copy of `from` with other flags, takes its place. -ENOMEM: it does not. */
+static int change_flags(struct slots *s, struct slot *from, struct slot *to)
+{
+	bool log_only = (from->flags ^ to->flags) == SLOT_DIRTY_LOG;
+	int err;
+
+	change_both(s, NULL, from, to);
+	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
+	err = log_only ? s->ops->log(s, to) : s->ops->flush(s, to);
+	if (err != -ENOMEM)
+		return err;
+	change_both(s, NULL, to, from);
+	/* What was mapped for the log is made to fit again. */
+	if (s->ops->log(s, from))
+		log_warn("slots: slot %u is as it was, but a CPU may not have seen it", from->id);
+	return -ENOMEM;
+}
+
 static int set_flags(struct slots *s, u32 id, u32 flags)
 {
 	struct slot *from = slot_set_find_id(s->active, id), *to;
+	bool switched;
 	int err;
 
 	if (flags & ~(u32)SLOT_FLAGS)
@@ -254,10 +298,13 @@ static int set_flags(struct slots *s, u32 id, u32 flags)
 	to = copy_of(from, from->base, flags);
 	if (!to)
 		return -ENOMEM;
-	change_both(s, NULL, from, to);
-	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
-	err = s->ops->flush(s, to);
-	heap_free(from);
+	switched = (from->flags ^ flags) & SLOT_DIRTY_LOG;
+	if (switched)
+		to->log = NULL;
+	err = switched ? add_log(to) : 0;
+	if (!err)
+		err = change_flags(s, from, to);
+	free_copy(err == -ENOMEM ? to : from, switched);
 	return err;
 }
 

@@ -21,6 +21,11 @@ struct slots_ops {
 	 * have it still; the slot's frames are not given back then.
 	 */
 	int (*flush)(struct slots *slots, const struct slot *slot);
+	/*
+	 * A slot, which is in the active set, has a log now, or has none any more: what is mapped
+	 * of it is made to fit. Likewise. -ENOMEM: it cannot have one.
+	 */
+	int (*log)(struct slots *slots, const struct slot *slot);
 };
 
 struct slots {
@@ -79,8 +84,8 @@ int slots_move(struct slots *s, u32 id, gfn_t base) __must_check;
  * another slot shares them. */
 int slots_delete(struct slots *s, u32 id) __must_check;
 
-/* -ENOENT, -ENOMEM, -ETIMEDOUT. Afterwards nothing is mapped in a way that the new flags do not
- * allow. */
+/* -ENOENT, -ENOMEM, -ETIMEDOUT. A log that is switched on says of no page that it was written.
+ * Afterwards nothing is mapped in a way that the new flags do not allow. */
 int slots_set_flags(struct slots *s, u32 id, u32 flags) __must_check;
 
 /* The set to read. Readers. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "arch/x86/cpu.h"
+#include "hv/mmu/dirty_log.h"
 #include "hv/mmu/tdp.h"
 #include "hv/vm.h"
 
@@ -16,7 +17,14 @@ static int flush(struct slots *s, const struct slot *slot)
 	return tdp_unmap_slot(container_of(s, struct vm, slots), slot);
 }
 
-static const struct slots_ops ops = { .flush = flush };
+static int relog(struct slots *s, const struct slot *slot)
+{
+	struct vm *vm = container_of(s, struct vm, slots);
+
+	return slot->log ? dirty_log_start(vm, slot) : dirty_log_stop(vm, slot);
+}
+
+static const struct slots_ops ops = { .flush = flush, .log = relog };
 
 /* Takes over the backing, whatever becomes of it. */
 static int add(struct vm *vm, const struct slot_spec *spec, struct slot_backing *b)

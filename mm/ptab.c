@@ -2,32 +2,11 @@
 
 #include <errno.h>
 
-#include "core/atomic.h"
 #include "core/panic.h"
 #include "mm/frame.h"
-#include "mm/phys.h"
+#include "mm/ptab_walk.h"
 
 _Static_assert(PAGE_SIZE / sizeof(u64) == PTAB_ENTRIES, "a table fills a frame");
-
-static unsigned index_of(u64 va, unsigned level)
-{
-	return (unsigned)(va >> (PAGE_SHIFT + 9 * (level - 1))) & (PTAB_ENTRIES - 1);
-}
-
-static bool is_present(const struct ptab_fmt *f, u64 e)
-{
-	return (e & f->present) != 0;
-}
-
-static bool is_leaf(const struct ptab_fmt *f, u64 e, unsigned level)
-{
-	return level == 1 || (e & f->large);
-}
-
-static u64 *table_of(const struct ptab_fmt *f, u64 e)
-{
-	return phys_to_virt(HPA(e & f->addr_mask));
-}
 
 int ptab_init(struct ptab *pt, const struct ptab_fmt *fmt)
 {
@@ -50,25 +29,6 @@ static int install_table(const struct ptab_fmt *f, u64 *entry, u64 old)
 	return 0;
 }
 
-/* Replaces a large leaf by a table of leaves that say the same. */
-static int split_leaf(const struct ptab_fmt *f, u64 *entry, u64 old, unsigned level)
-{
-	u64 *table, step;
-	hpa_t t;
-
-	ASSERT(level > 1);
-	step = ptab_level_size(level - 1);
-	t = frame_alloc(0);
-	if (!t.v)
-		return -ENOMEM;
-	table = phys_to_virt(t);
-	for (unsigned i = 0; i < PTAB_ENTRIES; i++)
-		table[i] = (old & ~(level == 2 ? f->large : 0)) + i * step;
-	if (!atomic_cmpxchg(entry, &old, t.v | f->table_flags))
-		frame_free(t, 0);
-	return 0;
-}
-
 /* Walks down to `level`, making tables on the way. -EEXIST when a leaf is above it. */
 static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
 {
@@ -76,10 +36,10 @@ static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
 	u64 *table = phys_to_virt(pt->root);
 
 	for (unsigned l = f->levels; l > level;) {
-		u64 *entry = &table[index_of(va, l)];
+		u64 *entry = &table[ptab_index(va, l)];
 		u64 e = load_acquire(entry);
 
-		if (!is_present(f, e)) {
+		if (!ptab_is_present(f, e)) {
 			int err = install_table(f, entry, e);
 
 			if (err)
@@ -88,12 +48,12 @@ static int walk_create(struct ptab *pt, u64 va, unsigned level, u64 **out)
 			 * and went. */
 			continue;
 		}
-		if (is_leaf(f, e, l))
+		if (ptab_is_leaf(f, e, l))
 			return -EEXIST;
-		table = table_of(f, e);
+		table = ptab_table_of(f, e);
 		l--;
 	}
-	*out = &table[index_of(va, level)];
+	*out = &table[ptab_index(va, level)];
 	return 0;
 }
 
@@ -136,15 +96,15 @@ static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
 	u64 *table = phys_to_virt(pt->root);
 
 	for (unsigned l = f->levels; l;) {
-		u64 *entry = &table[index_of(va, l)], step = ptab_level_size(l);
+		u64 *entry = &table[ptab_index(va, l)], step = ptab_level_size(l);
 		u64 e = load_acquire(entry);
 
-		if (!is_present(f, e)) {
+		if (!ptab_is_present(f, e)) {
 			*done = step - (va & (step - 1));
 			return 0;
 		}
-		if (!is_leaf(f, e, l)) {
-			table = table_of(f, e);
+		if (!ptab_is_leaf(f, e, l)) {
+			table = ptab_table_of(f, e);
 			l--;
 		} else if (IS_ALIGNED(va, step) && size >= step) {
 			/* Only this leaf: a table that another CPU has split it into would be lost.
@@ -154,7 +114,7 @@ static int unmap_one(struct ptab *pt, u64 va, u64 size, u64 *done)
 				return 0;
 			}
 		} else {
-			int err = split_leaf(f, entry, e, l);
+			int err = ptab_split_leaf(f, entry, e, l, 0);
 
 			if (err)
 				return err;
@@ -189,10 +149,10 @@ u64 ptab_lookup(const struct ptab *pt, u64 va, unsigned *level)
 
 	for (unsigned l = f->levels; l; l--) {
 		*level = l;
-		e = load_acquire(&table[index_of(va, l)]);
-		if (!is_present(f, e) || is_leaf(f, e, l))
+		e = load_acquire(&table[ptab_index(va, l)]);
+		if (!ptab_is_present(f, e) || ptab_is_leaf(f, e, l))
 			break;
-		table = table_of(f, e);
+		table = ptab_table_of(f, e);
 	}
 	return e;
 }
@@ -203,38 +163,23 @@ bool ptab_translate(const struct ptab *pt, u64 va, hpa_t *pa)
 	u64 e = ptab_lookup(pt, va, &level);
 	u64 mask = ptab_level_size(level) - 1;
 
-	if (!is_present(pt->fmt, e))
+	if (!ptab_is_present(pt->fmt, e))
 		return false;
 	pa->v = (e & pt->fmt->addr_mask & ~mask) | (va & mask);
 	return true;
 }
 
-/* The entry of this level that a walk for va comes to; NULL: it ends before. */
-static u64 *walk_to(const struct ptab *pt, u64 va, unsigned level)
-{
-	const struct ptab_fmt *f = pt->fmt;
-	u64 *table = phys_to_virt(pt->root);
-
-	for (unsigned l = f->levels; l > level; l--) {
-		u64 e = load_acquire(&table[index_of(va, l)]);
-
-		if (!is_present(f, e) || is_leaf(f, e, l))
-			return NULL;
-		table = table_of(f, e);
-	}
-	return &table[index_of(va, level)];
-}
-
 struct ptab_table ptab_unlink(struct ptab *pt, u64 va, unsigned level)
 {
 	const struct ptab_fmt *f = pt->fmt;
+	unsigned at = level;
 	u64 *entry, e;
 
 	if (level < 2 || level > f->levels)
 		return (struct ptab_table){ HPA(0), 0 };
-	entry = walk_to(pt, va, level);
-	e = entry ? load_acquire(entry) : 0;
-	while (is_present(f, e) && !is_leaf(f, e, level)) {
+	entry = ptab_find_entry(pt, va, &at);
+	e = at == level ? load_acquire(entry) : 0;
+	while (ptab_is_present(f, e) && !ptab_is_leaf(f, e, level)) {
 		if (atomic_cmpxchg(entry, &e, 0))
 			return (struct ptab_table){ HPA(e & f->addr_mask), level - 1 };
 	}
@@ -260,7 +205,7 @@ u64 ptab_free(const struct ptab_fmt *f, struct ptab_table t)
 	u64 *table = phys_to_virt(t.pa), pages = 1;
 
 	for (unsigned i = 0; t.level > 1 && i < PTAB_ENTRIES; i++) {
-		if (is_present(f, table[i]) && !is_leaf(f, table[i], t.level))
+		if (ptab_is_present(f, table[i]) && !ptab_is_leaf(f, table[i], t.level))
 			pages += ptab_free(f, (struct ptab_table){ HPA(table[i] & f->addr_mask),
 								   t.level - 1 });
 	}

@@ -16,6 +16,8 @@ struct ptab_fmt {
 	u64 table_flags;   /* what a non-leaf entry carries besides the address */
 	u64 large;	   /* set in a leaf above level 1 */
 	u64 addr_mask;	   /* physical address bits of an entry */
+	u64 writable;	   /* what a leaf's page may be written with */
+	u64 dirty;	   /* the processor sets it in a leaf at the first write */
 	u8 levels;	   /* 4 or 5 */
 	u8 max_leaf_level; /* 1: 4 KiB only, 2: 2 MiB, 3: 1 GiB */
 };

@@ -43,6 +43,9 @@ static const struct {
 	{ "flags of nothing", { SLOTS_FLAGS, { 9, 0 } }, -ENOENT },
 	{ "flags that are none", { SLOTS_FLAGS, { 3, 1ull << 31 } }, -EINVAL },
 	{ "flags of 33 bits", { SLOTS_FLAGS, { 3, 1ull << 32 } }, -EINVAL },
+	{ "log of nothing", { SLOTS_LOG, { 9, 0, 1, 0x100000 } }, -ENOENT },
+	{ "log of 33 bits", { SLOTS_LOG, { 1ull << 32, 0, 1, 0x100000 } }, -ENOENT },
+	{ "log where none is", { SLOTS_LOG, { 3, 0, 1, 0x100000 } }, -EINVAL },
 	{ "a number too high", { SLOTS_OPS, { 0 } }, SLOTS_UNKNOWN },
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))

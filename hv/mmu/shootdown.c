@@ -131,26 +131,30 @@ int shootdown(struct vm *vm)
 	return err;
 }
 
+int shootdown_free(struct vm *vm, const struct ptab_table *tables, unsigned count)
+{
+	/* The processors have forgotten them: every one that ran the VM has exited and flushed. */
+	int err = shootdown(vm);
+
+	if (err)
+		return err;
+	/* Software that was on its way through them is past. */
+	rcu_synchronize();
+	for (unsigned i = 0; i < count; i++)
+		atomic_fetch_add(&stats.freed, ptab_free(vm->tdp.fmt, tables[i]));
+	return 0;
+}
+
 int shootdown_and_free(struct vm *vm, gpa_t gpa, unsigned level)
 {
 	struct ptab_table table;
-	int err;
 
 	/* No walk that begins now finds it. */
 	if (level == SHOOTDOWN_ROOT)
 		table = ptab_unlink_root(&vm->tdp);
 	else
 		table = ptab_unlink(&vm->tdp, gpa.v, level);
-	if (!table.pa.v)
-		return -ENOENT;
-	/* The processors have forgotten it: every one that ran the VM has exited and flushed. */
-	err = shootdown(vm);
-	if (err)
-		return err;
-	/* Software that was on its way through it is past. */
-	rcu_synchronize();
-	atomic_fetch_add(&stats.freed, ptab_free(vm->tdp.fmt, table));
-	return 0;
+	return table.pa.v ? shootdown_free(vm, &table, 1) : -ENOENT;
 }
 
 void shootdown_get_stats(struct shootdown_stats *out)

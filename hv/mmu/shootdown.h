@@ -11,7 +11,7 @@
 #ifndef NEAP_HV_MMU_SHOOTDOWN_H
 #define NEAP_HV_MMU_SHOOTDOWN_H
 
-#include "core/types.h"
+#include "mm/ptab.h"
 
 struct vm;
 struct vcpu;
@@ -56,12 +56,15 @@ int shootdown(struct vm *vm) __must_check;
 
 /*
  * The one way in which page-table pages of a VM are freed: unlinks the table that the entry of this
- * level (2 and up) for gpa leads to, shoots down, waits for software that walks it, frees it and
- * all below. What it maps is the caller's, who sees to it that nobody maps anything new there
+ * level (2 and up) for gpa leads to; then shoots down, waits for software that walks it, frees it
+ * and all below. What it maps is the caller's, who sees to it that nobody maps anything new there
  * meanwhile. Worker context. -ENOENT: no table is there; -ETIMEDOUT: as above, and the pages are
  * not freed.
  */
 int shootdown_and_free(struct vm *vm, gpa_t gpa, unsigned level) __must_check;
+
+/* Its second half, for tables that were unlinked, or replaced, before; likewise. */
+int shootdown_free(struct vm *vm, const struct ptab_table *tables, unsigned count) __must_check;
 
 struct shootdown_stats {
 	u64 requests, kicks;

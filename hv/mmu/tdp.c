@@ -6,6 +6,7 @@
 #include "core/atomic.h"
 #include "core/panic.h"
 #include "hv/backend.h"
+#include "hv/mmu/dirty_log.h"
 #include "hv/mmu/shootdown.h"
 #include "hv/vm.h"
 
@@ -25,9 +26,16 @@ int tdp_init(struct vm *vm)
 	return ptab_init(&vm->tdp, fmt);
 }
 
-static u64 leaf_flags(const struct vm *vm, const struct slot *slot)
+static force_inline u64 leaf_flags(const struct vm *vm, const struct slot *slot)
 {
-	return slot->flags & SLOT_READ_ONLY ? vm->leaves.rom : vm->leaves.ram;
+	u64 flags = slot->flags & SLOT_READ_ONLY ? vm->leaves.rom : vm->leaves.ram;
+
+	return unlikely(slot->log) ? flags & ~dirty_log_clean(vm, slot) : flags;
+}
+
+u64 tdp_leaf_flags(const struct vm *vm, const struct slot *slot)
+{
+	return leaf_flags(vm, slot);
 }
 
 /* A leaf of 1 << shift bytes around gfn stays within the extent, and both sides are aligned alike.
@@ -39,6 +47,12 @@ static bool fits(const struct slot *slot, const struct slot_extent *e, u64 gfn, 
 
 	return start >= first && start + n <= first + e->pages &&
 	       IS_ALIGNED(e->frame.v + (start - first), n);
+}
+
+bool tdp_fits(const struct slot *slot, gfn_t gfn, unsigned level)
+{
+	return fits(slot, slot_backing_find(slot->backing, gfn.v - slot->base.v), gfn.v,
+		    ptab_shift(level));
 }
 
 /* The extent of the page, of the slot that the cache has; most often the one of the last fault. */
@@ -69,7 +83,19 @@ static __attribute__((noinline)) enum tdp_result not_mapped(struct vcpu *v, cons
 		vm_kill(v, "no memory for the page tables of address 0x%lx", gpa.v);
 		return TDP_LEAVE;
 	}
-	return write && slot->flags & SLOT_READ_ONLY ? TDP_EMULATE : TDP_RESUME;
+	if (write && slot->flags & SLOT_READ_ONLY)
+		return TDP_EMULATE;
+	if (write)
+		dirty_log_write(v->vm, slot, gpa_to_gfn(gpa));
+	return TDP_RESUME;
+}
+
+/* In a slot with a log each page has a leaf of its own, whose first write may have to fault. */
+static __attribute__((noinline)) void mapped_logged(struct vm *vm, const struct slot *slot,
+						    gfn_t gfn, bool write)
+{
+	if (write && !(slot->flags & SLOT_READ_ONLY))
+		dirty_log_write(vm, slot, gfn);
 }
 
 enum tdp_result tdp_fault(struct vcpu *v, const struct slot *slot, gpa_t gpa, bool write)
@@ -90,12 +116,16 @@ enum tdp_result tdp_fault(struct vcpu *v, const struct slot *slot, gpa_t gpa, bo
 	page = gfn.v - slot->base.v;
 	flags = leaf_flags(vm, slot);
 	e = find_extent(&v->slot_cache, page);
+	if (unlikely(slot->log))
+		max = PAGE_SHIFT;
 	while (max > PAGE_SHIFT && !fits(slot, e, gfn.v, max))
 		max -= 9;
 	shift = ptab_map_page(&vm->tdp, gpa.v, HPA((e->frame.v + (page - e->page)) << PAGE_SHIFT),
 			      max, flags, &entry);
 	if (unlikely(shift <= 0))
 		return not_mapped(v, slot, gpa, write, shift);
+	if (unlikely(slot->log))
+		mapped_logged(vm, slot, gfn, write);
 	if (prefetch && shift == PAGE_SHIFT)
 		prefetch_map(&v->prefetch, prefetch,
 			     &(struct prefetch_spot){ slot, e, page, entry, flags });
@@ -122,6 +152,7 @@ int tdp_unmap_slot(struct vm *vm, const struct slot *slot)
 {
 	u64 pages = slot->pages, gfn = slot->base.v;
 
+	dirty_log_unmap(vm, slot);
 	while (pages) {
 		u64 end = ALIGN_DOWN(gfn + (GIB >> PAGE_SHIFT), GIB >> PAGE_SHIFT);
 		u64 n = MIN(end - gfn, pages);

@@ -1,8 +1,7 @@
 /*
  * Two-dimensional paging: the VM's EPT or NPT tables follow its slots. RAM is mapped when a VM is
  * built, or when the guest touches it, as the manifest says; what a change of slots has removed
- * comes back fault by fault. Faults are handled on all
- * vCPUs at once: the tables are changed by compare-exchange, and no lock is taken.
+ * comes back fault by fault. Faults are handled on all vCPUs at once: the tables are changed by compare-exchange, and no lock is taken.
  */
 #ifndef NEAP_HV_MMU_TDP_H
 #define NEAP_HV_MMU_TDP_H
@@ -16,7 +15,7 @@ struct vm;
 /* What leaves the VM's tables get. */
 struct tdp_leaves {
 	u64 ram, rom;	    /* flags */
-	unsigned max_shift; /* log2 of the largest that a fault makes */
+	unsigned max_shift; /* log2 of the largest that a fault, or a merge, makes */
 };
 
 /* Empty tables, and what the configuration says of them. -ENOMEM. Worker context. */
@@ -35,6 +34,13 @@ enum tdp_result {
  * exit's handler, of the vCPU's own.
  */
 enum tdp_result tdp_fault(struct vcpu *vcpu, const struct slot *slot, gpa_t gpa, bool write);
+
+/* Flags of a leaf that maps a page of the slot, one with a log as its first write finds it. */
+u64 tdp_leaf_flags(const struct vm *vm, const struct slot *slot);
+
+/* Whether a leaf of a level around gfn, which is the slot's, maps nothing but pages of the slot, in
+ * frames that follow each other. */
+bool tdp_fits(const struct slot *slot, gfn_t gfn, unsigned level);
 
 /* Maps all of a slot at once, in the largest pages. -ENOMEM: what was mapped stays. The VM does not
  * run yet. Worker context; opens interrupt windows. */

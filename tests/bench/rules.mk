@@ -6,8 +6,8 @@ BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wshadow -
 BENCH_SOURCES := core/rcu.c core/rcu_defer.c core/patience.c tests/unit/shim/shim.c
 BENCH_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SOURCES) tests/bench/rcu_neap.c)
 
-BENCH_SLOTS_SOURCES := $(wildcard tests/bench/slots/*.c) core/rbtree.c core/interval_tree.c mm/frame.c mm/ptab.c \
-	hv/slot_backing.c hv/slot_set.c hv/slots.c tests/unit/shim/shim.c
+BENCH_SLOTS_SOURCES := $(wildcard tests/bench/slots/*.c) core/rbtree.c core/interval_tree.c mm/frame.c mm/ptab.c mm/ptab_split.c \
+	hv/slot_backing.c hv/slot_set.c hv/slots.c hv/dirty_bitmap.c tests/unit/shim/shim.c
 BENCH_SLOTS_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SLOTS_SOURCES))
 
 BENCH_VCPU_TABLE_OBJECTS := $(patsubst %.c,$(BENCH)/%.o,$(BENCH_SOURCES) hv/vcpu_table.c tests/bench/vcpu_table.c)
@@ -35,7 +35,7 @@ $(BENCH)/vp_index: $(BENCH_VP_INDEX_OBJECTS)
 BENCH_PROGRAMS := $(addprefix $(BENCH)/,rcu_neap rcu_urcu slots_host vcpu_table vp_index)
 
 # What scripts/bench runs; BENCH_PARTS: some of them, by name. Goes on after a part that fails.
-.PHONY: bench bench-ready bench-rcu bench-slots bench-vcpu-table
+.PHONY: bench bench-ready bench-rcu bench-slots bench-vcpu-table bench-dirty
 bench: bench-ready
 	@scripts/bench --out $(BENCH) $(BENCH_PARTS)
 bench-ready: setup
@@ -47,5 +47,8 @@ bench-rcu bench-vcpu-table: setup
 
 bench-slots: bench-ready
 	@scripts/bench --out $(BENCH) slots
+
+bench-dirty: bench-ready
+	@scripts/bench --out $(BENCH) dirty
 
 -include $(BENCH_ALL_OBJECTS:.o=.d)

@@ -38,7 +38,7 @@ def check_touched(run, cpus, changes):
 def test_errors(run_guests):
     run = run_guests(slots("slots", "errors"))
     run.expect_status(1)
-    run.find("^slots: 29 errors, 0 failed$")
+    run.find("^slots: 32 errors, 0 failed$")
     check(run, "slots")
 
 

@@ -185,6 +185,11 @@ static struct tsc_scaling tsc_scaling(void)
 	return (struct tsc_scaling){ 0, 0 };
 }
 
+static enum dirty_method torture_dirty_method(void)
+{
+	return DIRTY_BITS;
+}
+
 static const struct backend_ops torture_backend = {
 	.name = "torture",
 	.probe = nothing,
@@ -193,6 +198,7 @@ static const struct backend_ops torture_backend = {
 	.tdp_format = npt_format,
 	.tdp_ram_flags = npt_ram_flags,
 	.tdp_rom_flags = npt_rom_flags,
+	.dirty_method = torture_dirty_method,
 	.tdp_flush = tables_flush,
 	.vm_init = vm_init,
 	.vm_fini = vm_fini,

@@ -60,7 +60,7 @@ static int flush(struct slots *s, const struct slot *slot)
 	return 0;
 }
 
-static const struct slots_ops ops = { .flush = flush };
+static const struct slots_ops ops = { .flush = flush, .log = flush };
 
 /* --- readers --- */
 

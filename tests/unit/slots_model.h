@@ -178,7 +178,7 @@ static int model_flush(struct slots *s, const struct slot *slot)
 	return 0;
 }
 
-static const struct slots_ops model_ops = { .flush = model_flush };
+static const struct slots_ops model_ops = { .flush = model_flush, .log = model_flush };
 
 static void model_init(void)
 {

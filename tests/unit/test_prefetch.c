@@ -83,9 +83,15 @@ static const struct ptab_fmt *format(void)
 	return &fmt;
 }
 
+static enum dirty_method dirty_method(void)
+{
+	return DIRTY_BITS;
+}
+
 static const struct backend_ops fake = { .tdp_format = format,
 					 .tdp_ram_flags = ram_flags,
-					 .tdp_rom_flags = rom_flags };
+					 .tdp_rom_flags = rom_flags,
+					 .dirty_method = dirty_method };
 const struct backend_ops *backend = &fake;
 
 /* 640 KiB from 0, and 4 MiB and some pages from BASE on; nothing mapped. */

@@ -17,6 +17,8 @@ static struct ptab_fmt npt = {
 	.table_flags = NPT_TABLE,
 	.large = NPT_LARGE,
 	.addr_mask = 0x000ffffffffff000ull,
+	.writable = NPT_WRITE,
+	.dirty = NPT_DIRTY,
 	.levels = NPT_LEVELS,
 	.max_leaf_level = 2,
 };
@@ -27,8 +29,8 @@ const struct ptab_fmt *npt_format(void)
 	return &npt;
 }
 
-/* Accessed and dirty are set from the start: nobody reads them, and the processor need not write.
- */
+/* Accessed and dirty are set from the start, so that the processor need not write, but where
+ * dirty_log.c clears them. */
 u64 npt_ram_flags(void)
 {
 	return NPT_TABLE | NPT_DIRTY;

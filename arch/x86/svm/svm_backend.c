@@ -73,6 +73,11 @@ static int probe(void)
 	return 0;
 }
 
+static enum dirty_method dirty_method(void)
+{
+	return svm_caps.write_protect ? DIRTY_WRITE_PROTECT : DIRTY_BITS;
+}
+
 /* A VM's mappings are cached by ASID only, and one VM's vCPUs have many: all begin anew. */
 static void tdp_flush(struct vm *vm)
 {
@@ -241,6 +246,7 @@ const struct backend_ops svm_backend = {
 	.tdp_format = npt_format,
 	.tdp_ram_flags = npt_ram_flags,
 	.tdp_rom_flags = npt_rom_flags,
+	.dirty_method = dirty_method,
 	.tdp_flush = tdp_flush,
 	.vm_init = vm_init,
 	.vm_fini = vm_fini,

@@ -5,6 +5,8 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/emulator.h"
+#include "boot/boot_info.h"
+#include "core/cmdline.h"
 #include "core/format.h"
 #include "core/log.h"
 
@@ -97,6 +99,7 @@ int svm_caps_read(void)
 	c->decode_assists = r.edx & FEATURE_DECODE;
 	c->pause_filter = r.edx & FEATURE_PAUSE;
 	c->pause_threshold = c->pause_filter && (r.edx & FEATURE_THRESHOLD);
+	c->write_protect = cmdline_is(boot_info.cmdline, "dirty=", "wp");
 	c->debug_exits = !emulator_is_bochs();
 	c->steps_leak = emulator_is_bochs();
 	c->loads_shadow = !emulator_is_tcg();

@@ -223,6 +223,14 @@ static void choose_apic(struct vmx_caps *c)
 		    !cmdline_is(boot_info.cmdline, "posted=", "off");
 }
 
+/* How writes of guests are logged: hv/mmu/dirty_log.h. PML logs what sets a dirty bit. */
+static void choose_dirty(struct vmx_caps *c)
+{
+	c->ept_ad = (c->ept_vpid & EPT_CAP_AD) && !cmdline_is(boot_info.cmdline, "dirty=", "wp");
+	c->pml = c->ept_ad && !cmdline_is(boot_info.cmdline, "dirty=", "ad") &&
+		 want(&c->secondary, SEC_PML);
+}
+
 static void choose_optional(struct vmx_caps *c)
 {
 	c->virtual_nmi = want(&c->pin, PIN_VIRTUAL_NMI);
@@ -242,7 +250,7 @@ static void choose_optional(struct vmx_caps *c)
 	c->tsc_scaling = (c->secondary.may & SEC_TSC_SCALING) != 0;
 	c->ept_2m = (c->ept_vpid & EPT_CAP_2M) != 0;
 	c->ept_1g = c->ept_2m && (c->ept_vpid & EPT_CAP_1G);
-	c->ept_ad = (c->ept_vpid & EPT_CAP_AD) != 0;
+	choose_dirty(c);
 }
 
 int vmx_caps_read(void)

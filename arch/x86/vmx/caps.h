@@ -96,7 +96,7 @@ struct vmx_caps {
 	unsigned preempt_shift; /* the preemption timer counts TSC >> shift */
 	/* What is in use, in words of its own. */
 	bool ept_1g, ept_2m, vpid, tpr_shadow, apic_access, apic_regs, vid, x2apic_mode;
-	bool posted, pause_loop, tsc_scaling;
+	bool posted, pause_loop, tsc_scaling, pml;
 	bool preempt_timer, virtual_nmi, xsaves, invpcid, rdtscp, pat, ept_ad;
 };
 

@@ -47,8 +47,19 @@ static int probe(void)
 	return 0;
 }
 
+static enum dirty_method dirty_method(void)
+{
+	if (vmx_caps.pml)
+		return DIRTY_PML;
+	return vmx_caps.ept_ad ? DIRTY_BITS : DIRTY_WRITE_PROTECT;
+}
+
 static void tdp_flush(struct vm *vm)
 {
+	struct vcpu *loaded = this_cpu()->loaded_vcpu;
+
+	if (loaded)
+		vmx_pml_drain(loaded);
 	vmx_invept(ept_pointer(vm->tdp.root));
 }
 
@@ -183,6 +194,7 @@ static void write_optional_controls(struct vcpu *v)
 		vmcs_write32(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write32(VMCS_PLE_WINDOW, PLE_WINDOW);
 	}
+	vmx_pml_reset(v);
 	if (c->xsaves)
 		vmcs_write64(VMCS_XSS_EXIT_BITMAP, 0);
 	if (c->preempt_timer)
@@ -243,7 +255,7 @@ static int vcpu_init(struct vcpu *v)
 	x->vmcs = vmx_alloc_region();
 	x->msr_bitmap = new_msr_bitmap();
 	x->apic_page = v->lapic.regs;
-	if (guest_live_init(&x->live) || !x->vmcs.v || !x->msr_bitmap)
+	if (vmx_pml_init(v) || guest_live_init(&x->live) || !x->vmcs.v || !x->msr_bitmap)
 		return -ENOMEM;
 	/* SDM vol. 3 25.11.3: makes its launch state known before it is first loaded. */
 	vmx_vmclear(x->vmcs);
@@ -261,6 +273,7 @@ static void vcpu_fini(struct vcpu *v)
 		frame_free(x->vmcs, 0);
 	if (x->msr_bitmap)
 		frame_free(virt_to_phys(x->msr_bitmap), 0);
+	vmx_pml_fini(v);
 	vpid_free(x->vpid);
 	guest_live_fini(&x->live);
 	frame_free(virt_to_phys(x), 0);
@@ -310,6 +323,7 @@ static void load(struct vcpu *v)
 	trap_irq_window();
 
 	vmx_vmptrld(x->vmcs);
+	x->current = true;
 	if (x->host != this_cpu())
 		move_here(v);
 	vmx_posted_load(v);
@@ -332,6 +346,10 @@ static void unload(struct vcpu *v)
 	unsigned i = 0;
 
 	vmx_posted_unload(v);
+	/* Before this CPU counts as one that does not run the VM: shootdown() does not ask it to.
+	 */
+	vmx_pml_drain(v);
+	x->current = false;
 	vmx_correct_nmi(v);
 	guest_live_save(&x->live);
 	for (const u32 *m = msr_passthrough; *m; m++, i++) {
@@ -401,6 +419,7 @@ const struct backend_ops vmx_backend = {
 	.tdp_format = ept_format,
 	.tdp_ram_flags = ept_ram_flags,
 	.tdp_rom_flags = ept_rom_flags,
+	.dirty_method = dirty_method,
 	.tdp_flush = tdp_flush,
 	.vm_init = vm_init,
 	.vm_fini = vm_fini,

@@ -322,6 +322,23 @@ static enum run_next exit_apic_write(struct vcpu *v)
 	return RUN_RESUME;
 }
 
+/* SDM vol. 3 28.2.3: an IRET that is not finished had unblocked NMIs already; it will be repeated.
+ */
+static force_inline void block_nmi_again(u64 qual)
+{
+	if (qual & EPT_QUAL_NMI)
+		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
+}
+
+/* The write that found no place is repeated. */
+static enum run_next exit_pml_full(struct vcpu *v)
+{
+	block_nmi_again(vmcs_readn(VMCS_EXIT_QUALIFICATION));
+	vmx_pml_drain(v);
+	return RUN_RESUME;
+}
+
 /* No RAM is there, or none that may be written. */
 static __attribute__((noinline)) enum run_next emulate_access(struct vcpu *v, gpa_t gpa, u64 qual)
 {
@@ -348,11 +365,7 @@ static enum run_next other_ept_violation(struct vcpu *v)
 	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
 	enum tdp_result in_slot;
 
-	/* SDM vol. 3 28.2.3: an IRET that faulted had unblocked NMIs already; it will be repeated.
-	 */
-	if (qual & EPT_QUAL_NMI)
-		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
-			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
+	block_nmi_again(qual);
 	in_slot = violation_in_slot(v, gpa, qual);
 	if (in_slot != TDP_EMULATE)
 		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
@@ -424,6 +437,7 @@ WITH_VECTORING(exit_task_switch)
 WITH_VECTORING(exit_apic_access)
 WITH_VECTORING(other_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
+WITH_VECTORING(exit_pml_full)
 
 /* The usual ones: RAM that is touched for the first time, and the device memory of a MOV. */
 static enum run_next exit_ept_violation(struct vcpu *v)
@@ -497,7 +511,9 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[46 ... 47] = exit_unhandled,
 	[51] = exit_unhandled,
 	[57 ... 58] = exit_unhandled,
-	[60 ... 63] = exit_unhandled,
+	[60 ... 61] = exit_unhandled,
+	[62] = exit_pml_full_vectoring,
+	[63] = exit_unhandled,
 };
 _Static_assert(HANDLERS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
@@ -547,6 +563,7 @@ static const char *const names[] = {
 	[55] = "XSETBV",
 	[56] = "APIC write",
 	[59] = "VMFUNC",
+	[62] = "page-modification log full",
 };
 
 const char *vmx_exit_name(u32 reason)

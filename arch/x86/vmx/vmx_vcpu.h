@@ -19,12 +19,15 @@ enum vmx_nmi_wait { NMI_WAITS_NOT, NMI_WAITS_FOR_IRET, NMI_WAITS_FOR_IF };
 struct vmx_vcpu {
 	struct lapic_posted posted; /* the processor's, while posted interrupts are used */
 	hpa_t vmcs;
+	u64 *pml;	 /* the log that vmx_pml.c empties; NULL without PML */
 	void *apic_page; /* the virtual-APIC page, the local APIC's registers */
 	u8 *msr_bitmap;
 	struct guest_live live;
 	const struct cpu *host; /* where it was loaded last, as the VMCS's host state says */
 	u16 vpid;
 	bool launched;
+	bool pml_used; /* the VMCS knows of the log */
+	bool current;  /* the VMCS is this CPU's current one: VMREAD reads it */
 	bool irq_window;
 	bool use_posted; /* the processor takes in what is posted while the guest runs */
 	enum vmx_nmi_wait nmi_wait;
@@ -135,6 +138,16 @@ static inline u32 vmx_secondary(const struct vcpu *v)
 /* --- vmx_apic.c --- */
 void vmx_update_apic_mode(struct vcpu *vcpu);
 void vmx_update_eoi_bitmap(struct vcpu *vcpu);
+
+/* --- vmx_pml.c --- */
+/* The log's page. -ENOMEM. And frees it. */
+int vmx_pml_init(struct vcpu *vcpu) __must_check;
+void vmx_pml_fini(struct vcpu *vcpu);
+/* Points the VMCS, which is current, to it, the first time. */
+void vmx_pml_reset(struct vcpu *vcpu);
+/* Owner's CPU, between an exit and an entry, or when it is not entered: what the processor has
+ * logged goes into the slots' bitmaps. Nothing while the VMCS is not current. A reader of RCU's. */
+void vmx_pml_drain(struct vcpu *vcpu);
 
 /* --- vmx_cr.c --- */
 enum run_next vmx_exit_cr(struct vcpu *vcpu);

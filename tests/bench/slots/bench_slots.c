@@ -52,7 +52,7 @@ static int flush(struct slots *s, const struct slot *slot)
 	return ptab_unmap(&table, slot->base.v << PAGE_SHIFT, slot->pages << PAGE_SHIFT);
 }
 
-static const struct slots_ops ops = { .flush = flush };
+static const struct slots_ops ops = { .flush = flush, .log = flush };
 
 static u32 rnd(u32 n)
 {

@@ -1,6 +1,5 @@
-/* Neap's test hypercalls. */
 #include <errno.h>
-#include "slots.h"
+#include "slots_call.h"
 #include "x86.h"
 
 #define CALL_BASE 0x4e656100ull
