@@ -5,7 +5,7 @@ CC := gcc
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-unit test-boot test-clang model fuzz bench soak lint format format-check tidy cppcheck headers \
+.PHONY: all run test test-unit test-boot test-clang model fuzz soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
 all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
@@ -16,8 +16,8 @@ help:
 	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
 	@echo "make model    the models of concurrent protocols, checked exhaustively (part of make test)"
 	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
-	@echo "make bench    the figures, into $(BUILD)/bench"
-	@echo "make bench-rcu RCU beside liburcu's, in threads of this machine"
+	@echo "make bench    all figures, into $(BUILD)/bench; or only BENCH_PARTS=\"exits boot\", ..."
+	@echo "make bench-rcu, bench-slots, bench-vcpu-table   these alone"
 	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture,"
 	@echo "               STORM_SECONDS (600) of storm, SOAK_CLOCKS (300) of comparing clocks"
 	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
@@ -56,7 +56,7 @@ $(HV_OBJECTS) $(GUEST_LIB_OBJECTS) $(patsubst %.c,$(BUILD)/%.o,$(GUEST_SOURCES))
 # Where exits are handled: the frame pointer would cost three instructions a function, and RBP is the guest's.
 HOT_OBJECTS := $(addprefix $(BUILD)/,arch/x86/vmx/vmx_exit.o arch/x86/vmx/vmx_event.o \
 	arch/x86/svm/svm_exit.o arch/x86/svm/svm_event.o arch/x86/svm/svm_skip.o hv/exit.o hv/cpuid.o \
-	hv/vcpu_flush.o hv/hyperv/hypercall.o hv/hyperv/hypercall_vps.o \
+	hv/vcpu_flush.o hv/mmu/tdp.o hv/mmu/prefetch.o mm/ptab_run.o hv/hyperv/hypercall.o hv/hyperv/hypercall_vps.o \
 	hv/msr.o hv/mmio.o hv/mmio_move.o hv/io_bus.o hv/dev/pic.o hv/dev/lapic.o hv/dev/lapic_access.o hv/dev/lapic_irq.o \
 	hv/dev/lapic_timer.o hv/dev/ioapic.o hv/emulate/emulate.o core/timer.o core/time.o core/rbtree.o \
 	core/runqueue.o core/sched_place.o)
@@ -131,10 +131,6 @@ test-clang: setup
 run: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf
 	@scripts/run --boot kernel
-
-bench: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf guests bench-programs
-	@scripts/bench
 
 SOAK_BOOTS ?= 50
 SOAK_SMP ?= 4

@@ -7,6 +7,7 @@
 #include "arch/x86/cross_call.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/framebuffer.h"
+#include "arch/x86/heartbeat.h"
 #include "arch/x86/host_ioapic.h"
 #include "arch/x86/panic_report.h"
 #include "arch/x86/power.h"
@@ -170,6 +171,7 @@ static void hv_main(void)
 	select_backend();
 	cpu_ready();
 	start_cpus();
+	heartbeat_init();
 	(void)rcu_self_test();
 	placement_init(boot_info.cmdline);
 	backend->print();

@@ -5,15 +5,17 @@ static struct interval_node *node_of(struct rb_node *n)
 	return n ? rb_entry(n, struct interval_node, rb) : NULL;
 }
 
-static void update(struct rb_node *rb)
+static bool update(struct rb_node *rb)
 {
 	struct interval_node *n = node_of(rb);
+	u64 highest = n->last, before = n->highest;
 
-	n->highest = n->last;
 	if (rb->left)
-		n->highest = MAX(n->highest, node_of(rb->left)->highest);
+		highest = MAX(highest, node_of(rb->left)->highest);
 	if (rb->right)
-		n->highest = MAX(n->highest, node_of(rb->right)->highest);
+		highest = MAX(highest, node_of(rb->right)->highest);
+	n->highest = highest;
+	return highest != before;
 }
 
 void interval_tree_init(struct interval_tree *t)
@@ -34,6 +36,17 @@ void interval_tree_insert(struct interval_tree *t, struct interval_node *n)
 		link = n->first < above->first ? &parent->left : &parent->right;
 	}
 	rb_link(&t->rb, &n->rb, parent, link);
+}
+
+void interval_tree_insert_after(struct interval_tree *t, struct interval_node *n,
+				struct interval_node *before)
+{
+	rb_insert_after(&t->rb, &n->rb, before ? &before->rb : NULL);
+}
+
+struct interval_node *interval_tree_before(const struct interval_node *n)
+{
+	return node_of(rb_prev(&n->rb));
 }
 
 void interval_tree_remove(struct interval_tree *t, struct interval_node *n)

@@ -25,6 +25,12 @@ void interval_tree_init(struct interval_tree *tree);
 void interval_tree_insert(struct interval_tree *tree, struct interval_node *node);
 void interval_tree_remove(struct interval_tree *tree, struct interval_node *node);
 
+/* The one in front of a node (NULL: none); and inserts one behind another, where it belongs (NULL:
+ * in front of all), without a search. */
+struct interval_node *interval_tree_before(const struct interval_node *node);
+void interval_tree_insert_after(struct interval_tree *tree, struct interval_node *node,
+				struct interval_node *before);
+
 /* The intervals that have a number in common with [first, last], by ascending first; NULL: none. */
 struct interval_node *interval_tree_first(const struct interval_tree *tree, u64 first, u64 last);
 struct interval_node *interval_tree_next(struct interval_node *node, u64 first, u64 last);

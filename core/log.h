@@ -14,7 +14,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Bytes kept in memory; older lines are overwritten. A power of two. */
 #define LOG_RING_SIZE (64 * 1024)
 /* Longest line, longer ones are cut. */
-#define LOG_LINE_MAX 256
+#define LOG_LINE_MAX 320
 
 struct log_sink {
 	const char *name;

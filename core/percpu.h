@@ -37,6 +37,7 @@ struct runqueue {
 	u64 arrivals;	      /* counts them */
 	u64 accounted;	      /* TSC up to which the running thread is charged */
 	u64 balance_at;	      /* TSC of the next balancing; owner only */
+	s64 sleeper;	      /* SCHED_SLEEPER_NS in ticks */
 };
 
 struct cpu {

@@ -15,10 +15,21 @@ static void update(struct rb_tree *t, struct rb_node *n)
 		t->update(n);
 }
 
+/* From n up, to where nothing changes; what `fresh` (NULL: none), at n or above it, keeps is of
+ * another place or of none. */
+static void update_up(struct rb_tree *t, struct rb_node *n, const struct rb_node *fresh)
+{
+	for (; n && t->update; n = n->parent) {
+		if (!t->update(n) && !fresh)
+			return;
+		if (n == fresh)
+			fresh = NULL;
+	}
+}
+
 void rb_updated(struct rb_tree *t, struct rb_node *n)
 {
-	for (; n && t->update; n = n->parent)
-		t->update(n);
+	update_up(t, n, n);
 }
 
 /* `to` (which may be missing) takes the place of `from` below from's parent. */
@@ -87,6 +98,13 @@ void rb_insert(struct rb_tree *t, struct rb_node *n,
 {
 	struct rb_node **link = &t->root, *parent = NULL;
 
+	/* Often, and without the tests below: the only one. */
+	if (!t->root) {
+		*n = (struct rb_node){ 0 };
+		t->root = n;
+		update(t, n);
+		return;
+	}
 	while (*link) {
 		parent = *link;
 		link = before(n, parent) ? &parent->left : &parent->right;
@@ -101,6 +119,21 @@ void rb_link(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struc
 {
 	*n = (struct rb_node){ .parent = parent, .red = true };
 	*link = n;
+	mend_insertion(t, n);
+}
+
+void rb_insert_after(struct rb_tree *t, struct rb_node *n, struct rb_node *before)
+{
+	struct rb_node *parent = before ? before : rb_first(t), **link = &t->root;
+
+	/* What follows a node with something to its right has nothing to its left. */
+	if (before && before->right)
+		parent = rb_next(before);
+	if (parent)
+		link = parent == before ? &parent->right : &parent->left;
+	*n = (struct rb_node){ .parent = parent, .red = true };
+	*link = n;
+	rb_updated(t, n);
 	mend_insertion(t, n);
 }
 
@@ -149,8 +182,9 @@ static void mend_removal(struct rb_tree *t, struct rb_node *n, struct rb_node *p
 		n->red = false;
 }
 
-/* A node with two children changes places with the next one, which has no left child. */
-static void swap_with_next(struct rb_tree *t, struct rb_node *n)
+/* A node with two children changes places with the next one, which has no left child and is
+ * returned. */
+static struct rb_node *swap_with_next(struct rb_tree *t, struct rb_node *n)
 {
 	struct rb_node *next = n->right, *old_right;
 	bool red;
@@ -180,18 +214,24 @@ static void swap_with_next(struct rb_tree *t, struct rb_node *n)
 	n->right = old_right;
 	if (old_right)
 		old_right->parent = n;
+	return next;
 }
 
 void rb_remove(struct rb_tree *t, struct rb_node *n)
 {
 	struct rb_node *child, *parent;
+	const struct rb_node *moved = NULL;
 
+	if (t->root == n && !n->left && !n->right) {
+		t->root = NULL;
+		return;
+	}
 	if (n->left && n->right)
-		swap_with_next(t, n);
+		moved = swap_with_next(t, n);
 	child = n->left ? n->left : n->right;
 	parent = n->parent;
 	replace(t, n, child);
-	rb_updated(t, parent);
+	update_up(t, parent, moved);
 	if (!n->red)
 		mend_removal(t, child, parent);
 	*n = (struct rb_node){ 0 };

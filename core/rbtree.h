@@ -14,12 +14,13 @@ struct rb_node {
 
 /*
  * update: NULL, or computes what a node keeps about its subtree from the node itself and its two
- * children (either may be NULL); it is called for every node whose subtree has changed, children
- * first. A tree of zeros is empty, and has none.
+ * children (either may be NULL), and says whether that is something else now; it is called for the
+ * nodes whose subtree has changed, children first, up to one for which nothing changes. A tree of
+ * zeros is empty, and has none.
  */
 struct rb_tree {
 	struct rb_node *root;
-	void (*update)(struct rb_node *node);
+	bool (*update)(struct rb_node *node);
 };
 
 /* Puts a node that is in no tree into this one. before(a, b): a has to stand in front of b. */
@@ -33,13 +34,16 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node,
 void rb_link(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent,
 	     struct rb_node **link);
 
+/* The same behind a node of the tree; NULL: in front of all. `update` is called here. */
+void rb_insert_after(struct rb_tree *tree, struct rb_node *node, struct rb_node *before);
+
 /* Takes a node out of the tree it is in. */
 void rb_remove(struct rb_tree *tree, struct rb_node *node);
 
 /* `to`, which is in no tree, takes the place of `from`; the order must not change by that. */
 void rb_replace(struct rb_tree *tree, struct rb_node *from, struct rb_node *to);
 
-/* What the node keeps about itself has changed, not its place: `update` for it and all above. */
+/* What the node keeps about itself has changed, not its place: `update` for it and those above. */
 void rb_updated(struct rb_tree *tree, struct rb_node *node);
 
 /* In order; NULL at the end, or in an empty tree. */

@@ -123,10 +123,14 @@ static bool is_over_soon(u64 gp)
 
 void rcu_wait(u64 gp)
 {
-	u64 start = time_now();
 	struct patience patience;
 	unsigned reports = 0;
+	u64 start;
 
+	rcu_quiescent();
+	if (rcu_is_over(gp))
+		return;
+	start = time_now();
 	patience_begin(&patience, RCU_STALL_NS);
 	for (;;) {
 		rcu_quiescent();

@@ -21,12 +21,14 @@ static bool has_smaller_key(const struct rb_node *a, const struct rb_node *b)
 
 static u64 virtual_time(u64 ticks, const struct thread *t)
 {
+	if (likely(t->weight == SCHED_WEIGHT_DEFAULT))
+		return ticks;
 	return time_muldiv(ticks, SCHED_WEIGHT_DEFAULT, t->weight);
 }
 
 void runqueue_init(struct runqueue *rq)
 {
-	*rq = (struct runqueue){ 0 };
+	*rq = (struct runqueue){ .sleeper = (s64)time_ns_to_ticks(SCHED_SLEEPER_NS) };
 }
 
 /* The queue's time is that of the thread farthest behind, but for what it was before. */
@@ -66,9 +68,7 @@ s64 runqueue_lag(const struct runqueue *rq, const struct thread *t)
 
 void runqueue_arrive(struct runqueue *rq, struct thread *t, s64 lag)
 {
-	s64 least = -(s64)time_ns_to_ticks(SCHED_SLEEPER_NS);
-
-	t->vruntime = rq->min_vruntime + (u64)MAX(lag, least);
+	t->vruntime = rq->min_vruntime + (u64)MAX(lag, -rq->sleeper);
 	t->arrival = rq->arrivals++;
 	WRITE_ONCE(rq->load, rq->load + t->weight);
 }

@@ -44,13 +44,9 @@ static bool stays_in_place(struct timer_queue *q, struct timer *timer, u64 deadl
 	       (next == &q->timers || list_entry(next, struct timer, node)->deadline >= deadline);
 }
 
-void timer_set(struct timer *timer, u64 deadline)
+/* The queue is locked, and is not afterwards; the timer is in it or in none. */
+static never_inline void put_and_unlock(struct timer_queue *q, struct timer *timer, u64 deadline)
 {
-	struct timer_queue *q = &this_cpu()->timers, *old = load_acquire(&timer->queue);
-
-	if (old && old != q)
-		timer_cancel(timer);
-	spin_lock(&q->lock);
 	if (timer->queue && stays_in_place(q, timer, deadline)) {
 		timer->deadline = deadline;
 	} else {
@@ -62,6 +58,35 @@ void timer_set(struct timer *timer, u64 deadline)
 		insert(q, timer);
 	}
 	program(q);
+	spin_unlock(&q->lock);
+}
+
+static never_inline void set_anew(struct timer_queue *q, struct timer *timer, u64 deadline)
+{
+	timer_cancel(timer);
+	spin_lock(&q->lock);
+	put_and_unlock(q, timer, deadline);
+}
+
+/*
+ * Usually it is in this CPU's queue already; if it stays where it is, and that is behind another,
+ * there is nothing to program.
+ */
+void timer_set(struct timer *timer, u64 deadline)
+{
+	struct timer_queue *q = &this_cpu()->timers;
+
+	if (unlikely(load_acquire(&timer->queue) != q)) {
+		set_anew(q, timer, deadline);
+		return;
+	}
+	spin_lock(&q->lock);
+	if (unlikely(!timer->queue) || timer->node.prev == &q->timers ||
+	    !stays_in_place(q, timer, deadline)) {
+		put_and_unlock(q, timer, deadline);
+		return;
+	}
+	timer->deadline = deadline;
 	spin_unlock(&q->lock);
 }
 

@@ -32,6 +32,7 @@ typedef int64_t s64;
 #define __cold	       __attribute__((cold))
 #define __unused       __attribute__((unused))
 #define force_inline   inline __attribute__((always_inline))
+#define never_inline   __attribute__((noinline))
 #define __section(s)   __attribute__((section(s)))
 
 #define likely(x)   __builtin_expect(!!(x), 1)

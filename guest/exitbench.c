@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "apic.h"
+#include "multiboot.h"
+#include "paging.h"
 #include "smp.h"
 #include "x86.h"
 
@@ -21,6 +23,13 @@
 #define BENCH_OTHER_REST                                                        \
 	100000 /* ticks in which the other one goes back to its loop, or to HLT \
 		*/
+
+/* Memory that nobody has touched. A touch of more ticks has left the guest. */
+#define BENCH_PAGE	  4096
+#define BENCH_TOUCH_TICKS 50
+#define BENCH_SWEEP	  (PAGE_SIZE_2M / BENCH_PAGE)
+#define BENCH_SWEEPS	  8
+#define BENCH_NOT_LAZY	  "memory is not mapped so at a touch"
 
 #define BENCH_GP_VECTOR	   13
 #define BENCH_IPI_VECTOR   0x40
@@ -38,6 +47,7 @@ struct bench_row {
 	enum bench_apic apic;
 	bool traps; /* an exception is what is measured */
 	bool (*usable)(void);
+	const char *lacks; /* why it is not; NULL: the processor */
 	unsigned int (*run)(unsigned int runs);
 };
 
@@ -187,6 +197,97 @@ static unsigned int bench_ipi_to_other(unsigned int runs)
 	return runs;
 }
 
+/* --- memory that is mapped when it is touched --- */
+
+static uint64_t bench_fresh, bench_fresh_end;
+
+/*
+ * So many bytes, a power of two, that nobody has touched, at a multiple of as many; 0: none are
+ * left. They are taken from the upper half of what start.S maps.
+ */
+static uint64_t bench_take(uint64_t bytes)
+{
+	uint64_t start;
+
+	if (!bench_fresh_end) {
+		bench_fresh_end = multiboot_ram_end(0x100000000ull) & -PAGE_SIZE_2M;
+		bench_fresh = bench_fresh_end / 2;
+	}
+	start = (bench_fresh + bytes - 1) & -bytes;
+	if (start + bytes > bench_fresh_end)
+		return 0;
+	bench_fresh = start + bytes;
+	return start;
+}
+
+static uint64_t bench_touch(uint64_t address)
+{
+	uint64_t start = rdtsc();
+
+	*(volatile uint8_t *)address = 1;
+	return rdtsc() - start;
+}
+
+enum bench_leaves { BENCH_MAPPED, BENCH_LEAVES_4K, BENCH_LEAVES_2M };
+
+/* How the hypervisor maps what is touched; more pages than it may prefetch are between the two. */
+static enum bench_leaves bench_leaves(void)
+{
+	uint64_t base = bench_take(PAGE_SIZE_2M);
+
+	if (!base || bench_touch(base) < BENCH_TOUCH_TICKS)
+		return BENCH_MAPPED;
+	return bench_touch(base + PAGE_SIZE_2M / 2) < BENCH_TOUCH_TICKS ? BENCH_LEAVES_2M
+									: BENCH_LEAVES_4K;
+}
+
+static bool bench_maps_4k(void)
+{
+	return bench_leaves() == BENCH_LEAVES_4K;
+}
+
+static bool bench_maps_2m(void)
+{
+	return bench_leaves() == BENCH_LEAVES_2M;
+}
+
+static unsigned int bench_touch_each(uint64_t bytes, unsigned int runs)
+{
+	unsigned int i;
+	uint64_t page;
+
+	for (i = 0; i < runs && (page = bench_take(bytes)); i++)
+		bench_samples[i] = bench_touch(page);
+	return i;
+}
+
+static unsigned int bench_touch_4k(unsigned int runs)
+{
+	return bench_touch_each(BENCH_PAGE, runs);
+}
+
+static unsigned int bench_touch_2m(unsigned int runs)
+{
+	return bench_touch_each(PAGE_SIZE_2M, runs);
+}
+
+/* All pages of a page table, one after the other: ticks for each, the table's own among them. */
+static unsigned int bench_touch_sweep(unsigned int runs)
+{
+	unsigned int i, page;
+	uint64_t base;
+
+	for (i = 0; i < runs && i < BENCH_SWEEPS && (base = bench_take(PAGE_SIZE_2M)); i++) {
+		uint64_t start = rdtsc();
+
+		for (page = 0; page < BENCH_SWEEP; page++)
+			*(volatile uint8_t *)(base + page * BENCH_PAGE) = 1;
+		/* No pair for each of them. */
+		bench_samples[i] = (rdtsc() - start) / BENCH_SWEEP + bench_empty;
+	}
+	return i;
+}
+
 static bool bench_can_tsc_adjust(void)
 {
 	return cpuid(0, 0).eax >= 7 && cpuid(7, 0).ebx & 1u << 1 &&
@@ -293,6 +394,12 @@ static const struct bench_row bench_rows[] = {
 	  .run = bench_wrmsr_deadline },
 	{ "hlt-TSCDL-200k", "HLT until a TSC-deadline timer 200k ticks away: lateness",
 	  .usable = bench_can_deadline, .run = bench_hlt_timer },
+	{ "touch-4K", "first touch of a 4 KiB page, backing present", .usable = bench_maps_4k,
+	  .lacks = BENCH_NOT_LAZY, .run = bench_touch_4k },
+	{ "touch-4K-sweep", "first touch of 512 pages of 4 KiB in a row, each",
+	  .usable = bench_maps_4k, .lacks = BENCH_NOT_LAZY, .run = bench_touch_sweep },
+	{ "touch-2M", "first touch of a 2 MiB page, backing present", .usable = bench_maps_2m,
+	  .lacks = BENCH_NOT_LAZY, .run = bench_touch_2m },
 	{ "ipi-running", "IPI to a running vCPU, to its handler (2 vCPUs)", BENCH_X2APIC,
 	  .usable = bench_has_other, .run = bench_ipi_to_other },
 	{ "ipi-halted", "IPI to a halted vCPU, to its handler (2 vCPUs)", BENCH_X2APIC,
@@ -335,7 +442,7 @@ static const char *bench_refuse(const struct bench_row *row)
 	if (row->apic == BENCH_X2APIC && !apic_x2apic && !apic_enable_x2apic())
 		return "no x2APIC";
 	if (row->usable && !row->usable())
-		return "not on this processor";
+		return row->lacks ? row->lacks : "not on this processor";
 	row->run(1);
 	if (!row->traps && trap_last.count != traps)
 		return "exception";

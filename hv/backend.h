@@ -104,8 +104,9 @@ struct backend_ops {
 	 * parked.
 	 */
 	void (*notify_running)(struct vcpu *vcpu);
-	/* An interrupt would be taken at once if the vCPU were not in HLT. */
-	bool (*irq_deliverable)(struct vcpu *vcpu);
+	/* For a vCPU in HLT: if an interrupt would be taken at once, does the same and is true; it
+	 * is not in HLT any more. Else changes nothing. */
+	bool (*deliver_irq_to_halted)(struct vcpu *vcpu);
 
 	void (*inject_exception)(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
 	/* All but the segments other than CS and the descriptor tables; then those, and everything.

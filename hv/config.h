@@ -13,6 +13,7 @@
 #define MODULE_NAME_MAX	     64
 #define VM_WEIGHT_DEFAULT    100
 #define VM_WEIGHT_MAX	     1000
+#define VM_PREFETCH_DEFAULT  16
 #define VM_TSC_STEP	     1000	     /* Hz; CPUID tells the frequency in kHz */
 #define VM_TSC_MIN	     1000000ull	     /* 1 MHz */
 #define VM_TSC_MAX	     100000000000ull /* 100 GHz */
@@ -21,6 +22,13 @@
 #define VM_MAX_REBOOTS	     1000000u
 #define VM_REBOOTS_UNLIMITED UINT32_MAX
 _Static_assert(VM_MAX_REBOOTS < VM_REBOOTS_UNLIMITED, "no number means without end");
+
+/* When the VM's memory is mapped. Its frames are there from the start. */
+enum vm_populate {
+	VM_POPULATE_EAGER,   /* all of it before it starts */
+	VM_POPULATE_LAZY,    /* at the first touch, in the largest pages */
+	VM_POPULATE_LAZY_4K, /* the same, in pages of 4 KiB */
+};
 
 struct vm_module_ref {
 	char name[MODULE_NAME_MAX];   /* boot module */
@@ -34,7 +42,9 @@ struct vm_config {
 	bool processors_given;	   /* the next one is the manifest's, and has to be there */
 	struct cpu_set processors; /* where the vCPUs may run; not empty */
 	u64 memory;		   /* bytes, a multiple of PAGE_SIZE */
-	u64 tsc_hz;		   /* a multiple of VM_TSC_STEP; 0: the processor's */
+	enum vm_populate populate;
+	u32 prefetch; /* pages mapped beside one that is touched; MAX_PTE_PREFETCH */
+	u64 tsc_hz;   /* a multiple of VM_TSC_STEP; 0: the processor's */
 	char kernel[MODULE_NAME_MAX];
 	char initrd[MODULE_NAME_MAX]; /* empty: none */
 	char cmdline[VM_CMDLINE_MAX];

@@ -155,6 +155,17 @@ static void print_scheduling(const struct vm *vm)
 		 time_ticks_to_ns(ticks) / 1000000, switches, migrations);
 }
 
+static void print_prefetch(const struct vm *vm)
+{
+	struct vcpu *v;
+	u64 pages = 0;
+
+	vm_for_each_vcpu (v, &vm->vcpus, i)
+		pages += v->prefetch.pages;
+	if (pages)
+		log_line(vm->level, "vm %s: %lu pages prefetched", vm->config->name, pages);
+}
+
 void exit_print_statistics(struct vm *vm)
 {
 	u64 count[VCPU_EXIT_REASONS] = { 0 }, n, total = 0;
@@ -170,6 +181,7 @@ void exit_print_statistics(struct vm *vm)
 		used += format_string(line + used, sizeof(line) - (size_t)used, "%s%s %lu",
 				      i ? ", " : ": ", backend->exit_name(reason), n);
 	log_line(vm->level, "vm %s: %lu VM-exits%s", vm->config->name, total, line);
+	print_prefetch(vm);
 	print_scheduling(vm);
 }
 

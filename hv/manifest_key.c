@@ -1,6 +1,7 @@
 #include "hv/manifest_key.h"
 
 #include "hv/hyperv/vp_index.h"
+#include "hv/mmu/prefetch.h"
 
 /* A constant's value in a message. */
 #define STR(x)	#x
@@ -18,6 +19,8 @@
 #define EXPECT_PROCS   "numbers of processors from 0 to 511 and ranges of them, such as 0-1,3"
 #define EXPECT_VP_INDEX \
 	"identity, reversed, or a list such as 1,0 of numbers from 0 to 4095, one for each CPU"
+#define EXPECT_POPULATE	   "eager, lazy or lazy-4k"
+#define EXPECT_PREFETCH	   "a number of pages from 0 to " XSTR(MAX_PTE_PREFETCH)
 #define EXPECT_OTHER_INDEX "an index that no other CPU has"
 
 /* The messages above spell these out. */
@@ -299,6 +302,37 @@ static const char *set_vp_index(struct vm_config *vm, struct span value, struct 
 	return vm->vp_index_reversed ? NULL : set_vp_index_list(vm, list, bad);
 }
 
+static const char *set_populate(struct vm_config *vm, struct span value, struct span *bad)
+{
+	static const char *const names[] = { [VM_POPULATE_EAGER] = "eager",
+					     [VM_POPULATE_LAZY] = "lazy",
+					     [VM_POPULATE_LAZY_4K] = "lazy-4k" };
+	struct span word;
+
+	*bad = value;
+	if (!only_word(value, &word))
+		return EXPECT_POPULATE;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (span_equals(word, names[i])) {
+			vm->populate = (enum vm_populate)i;
+			return NULL;
+		}
+	}
+	return EXPECT_POPULATE;
+}
+
+static const char *set_prefetch(struct vm_config *vm, struct span value, struct span *bad)
+{
+	struct span word;
+	u64 n;
+
+	*bad = value;
+	if (!only_word(value, &word) || !span_number(word, MAX_PTE_PREFETCH, &n))
+		return EXPECT_PREFETCH;
+	vm->prefetch = (u32)n;
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	manifest_setter set;
@@ -318,6 +352,8 @@ static const struct {
 	[KEY_TEST_HYPERCALLS] = { "test_hypercalls", set_test_hypercalls },
 	[KEY_HYPERV] = { "hyperv", set_hyperv },
 	[KEY_VP_INDEX] = { "vp_index", set_vp_index },
+	[KEY_POPULATE] = { "populate", set_populate },
+	[KEY_PREFETCH] = { "prefetch", set_prefetch },
 };
 
 enum manifest_key manifest_find_key(struct span name)

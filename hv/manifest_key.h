@@ -21,13 +21,16 @@ enum manifest_key {
 	KEY_TEST_HYPERCALLS,
 	KEY_HYPERV,
 	KEY_VP_INDEX,
+	KEY_POPULATE,
+	KEY_PREFETCH,
 	KEY_COUNT /* none of them */
 };
 
 /* All keys, for messages. */
-#define MANIFEST_KEYS                                                       \
-	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, " \
-	"weight, processors, tsc_hz, reboots, test_hypercalls, hyperv, vp_index"
+#define MANIFEST_KEYS                                                                        \
+	"cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, "                  \
+	"weight, processors, tsc_hz, reboots, test_hypercalls, hyperv, vp_index, populate, " \
+	"prefetch"
 
 enum manifest_key manifest_find_key(struct span name);
 

@@ -231,7 +231,7 @@ int slot_backing_share(const struct slot_backing *of, u64 page, u64 pages,
 	if (!pages || page >= of->pages || pages > of->pages - page)
 		return -EINVAL;
 	e = slot_backing_find(of, page);
-	last = slot_backing_find(of, page + pages - 1);
+	last = page + pages <= e->page + e->pages ? e : slot_backing_find(of, page + pages - 1);
 	b = backing_new(pages, (u64)(last - e) + 1);
 	if (!b)
 		return -ENOMEM;

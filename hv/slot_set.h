@@ -38,6 +38,13 @@ struct slot_set {
 /* Frames without a slot between two slots (or an end of the address space). */
 struct slot_gap {
 	u64 first, pages;
+	struct slot *before; /* the slot that ends in front of it; NULL: none */
+};
+
+/* Where a slot that is added stands, as far as that is known already. */
+struct slot_place {
+	const struct slot_set *done; /* the other set, which has it and differs in nothing else */
+	struct slot *before;	     /* without `done`: the slot in front, NULL: none */
 };
 
 void slot_set_init(struct slot_set *set, unsigned index);
@@ -50,9 +57,11 @@ int slot_set_prepare(struct slot_set *set, u32 id) __must_check;
 
 /*
  * Puts `to` where `from` is; without `from`, adds it (its id prepared, its range free); without
- * `to`, removes it. Both have the same id and backing. The set's writer.
+ * `to`, removes it. Both have the same id and backing. place: NULL, or what need not be searched
+ * for. The set's writer.
  */
-void slot_set_replace(struct slot_set *set, struct slot *from, struct slot *to);
+void slot_set_replace(struct slot_set *set, const struct slot_place *place, struct slot *from,
+		      struct slot *to);
 
 /* The slot that has gfn; NULL: none, and *gap is where it lies. Readers or the writer. */
 struct slot *slot_set_search(const struct slot_set *set, gfn_t gfn, struct slot_gap *gap);
@@ -63,8 +72,10 @@ struct slot *slot_set_find(struct slot_set *set, gfn_t gfn);
 /* The slot with an id, or NULL. Readers or the writer. */
 struct slot *slot_set_find_id(const struct slot_set *set, u32 id);
 
-/* The first slot, by guest frame, that has a page in [base, base + pages); NULL: none. */
-struct slot *slot_set_overlap(const struct slot_set *set, gfn_t base, u64 pages);
+/* The first slot, by guest frame, that has a page in [base, base + pages); NULL: none, and *gap is
+ * where they lie. */
+struct slot *slot_set_overlap(const struct slot_set *set, gfn_t base, u64 pages,
+			      struct slot_gap *gap);
 
 /* Slots in order of their guest frames; NULL at the end. */
 struct slot *slot_set_first(const struct slot_set *set);

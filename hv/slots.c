@@ -19,7 +19,7 @@ void slots_fini(struct slots *s)
 	struct slot *slot;
 
 	while (set && (slot = slot_set_first(set))) {
-		slot_set_replace(set, slot, NULL);
+		slot_set_replace(set, NULL, slot, NULL);
 		slot_backing_free(slot->backing);
 		dirty_bitmap_free(slot->log);
 		heap_free(slot);
@@ -44,8 +44,10 @@ struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn)
 	if (gfn.v - c->gap.first < c->gap.pages)
 		return NULL;
 	slot = slot_set_search(slots_active(s), gfn, &c->gap);
-	if (slot)
+	if (slot) {
 		c->slot = slot;
+		c->extent = &slot->backing->extent[0];
+	}
 	return slot;
 }
 
@@ -75,12 +77,21 @@ static void publish(struct slots *s)
 	rcu_synchronize();
 }
 
-/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
-static void change_both(struct slots *s, struct slot *from, struct slot *to)
+/* The change that the active set has, in the other one. */
+static void follow(struct slots *s, struct slot *from, struct slot *to)
 {
-	slot_set_replace(inactive(s), from, to);
+	const struct slot_place place = { .done = s->active };
+
+	slot_set_replace(inactive(s), &place, from, to);
+}
+
+/* One change, in both sets. `from` is in neither of them afterwards, and nobody has it. */
+static void change_both(struct slots *s, const struct slot_place *place, struct slot *from,
+			struct slot *to)
+{
+	slot_set_replace(inactive(s), place, from, to);
 	publish(s);
-	slot_set_replace(inactive(s), from, to);
+	follow(s, from, to);
 }
 
 static struct slot *copy_of(const struct slot *slot, gfn_t base, u32 flags)
@@ -113,13 +124,13 @@ static bool is_range(const struct slots *s, gfn_t base, u64 pages)
 }
 
 static int check_spec(struct slots *s, const struct slot_spec *spec,
-		      const struct slot_backing *backing)
+		      const struct slot_backing *backing, struct slot_gap *gap)
 {
 	if (spec->id >> SLOT_ID_BITS || (spec->flags & ~(u32)SLOT_FLAGS) ||
 	    !is_range(s, spec->base, spec->pages) || backing->pages != spec->pages)
 		return -EINVAL;
 	if (slot_set_find_id(s->active, spec->id) ||
-	    slot_set_overlap(s->active, spec->base, spec->pages))
+	    slot_set_overlap(s->active, spec->base, spec->pages, gap))
 		return -EEXIST;
 	if (s->count < SLOTS_MAX)
 		return 0;
@@ -129,7 +140,10 @@ static int check_spec(struct slots *s, const struct slot_spec *spec,
 
 static int create(struct slots *s, const struct slot_spec *spec, struct slot_backing *backing)
 {
-	int err = check_spec(s, spec, backing);
+	struct slot_gap gap = { 0 };
+	int err = check_spec(s, spec, backing, &gap);
+	/* Both sets hold the same slots before a change. */
+	const struct slot_place place = { .before = gap.before };
 	struct slot *slot;
 
 	for (unsigned i = 0; !err && i < SLOT_SETS; i++)
@@ -148,7 +162,7 @@ static int create(struct slots *s, const struct slot_spec *spec, struct slot_bac
 		heap_free(slot);
 		return -ENOMEM;
 	}
-	change_both(s, NULL, slot);
+	change_both(s, &place, NULL, slot);
 	s->count++;
 	return 0;
 }
@@ -170,18 +184,19 @@ static int take_away(struct slots *s, struct slot *from, struct slot *invalid, s
 {
 	int err;
 
-	slot_set_replace(inactive(s), from, invalid);
+	slot_set_replace(inactive(s), NULL, from, invalid);
 	publish(s);
 	err = s->ops->flush(s, invalid);
-	slot_set_replace(inactive(s), from, to);
+	slot_set_replace(inactive(s), NULL, from, to);
 	publish(s);
-	slot_set_replace(inactive(s), invalid, to);
+	follow(s, invalid, to);
 	return err;
 }
 
 static int move(struct slots *s, u32 id, gfn_t base)
 {
 	struct slot *from = slot_set_find_id(s->active, id), *invalid, *to, *other;
+	struct slot_gap gap;
 	int err = -ENOMEM;
 
 	if (!from)
@@ -191,7 +206,7 @@ static int move(struct slots *s, u32 id, gfn_t base)
 	if (base.v == from->base.v)
 		return 0;
 	/* The range may be in part its own: the first slot there that is another one counts. */
-	other = slot_set_overlap(s->active, base, from->pages);
+	other = slot_set_overlap(s->active, base, from->pages, &gap);
 	if (other == from)
 		other = slot_set_next(s->active, from);
 	if (other && other != from && other->base.v < base.v + from->pages)
@@ -256,12 +271,12 @@ static int change_flags(struct slots *s, struct slot *from, struct slot *to)
 	bool log_only = (from->flags ^ to->flags) == SLOT_DIRTY_LOG;
 	int err;
 
-	change_both(s, from, to);
+	change_both(s, NULL, from, to);
 	/* Who knew the old flags has mapped what it was to map: the next faults map by the new. */
 	err = log_only ? s->ops->log(s, to) : s->ops->flush(s, to);
 	if (err != -ENOMEM)
 		return err;
-	change_both(s, to, from);
+	change_both(s, NULL, to, from);
 	/* What was mapped for the log is made to fit again. */
 	if (s->ops->log(s, from))
 		log_warn("slots: slot %u is as it was, but a CPU may not have seen it", from->id);

@@ -47,6 +47,7 @@ struct slots {
 struct slot_cache {
 	u64 generation; /* of what is here; no generation is 0 */
 	struct slot *slot;
+	const struct slot_extent *extent; /* of slot's backing, if there is a slot */
 	struct slot_gap gap;
 };
 
@@ -100,11 +101,19 @@ static force_inline u64 slots_generation(const struct slots *s)
 	return load_acquire(&s->generation);
 }
 
-/* True when gfn lies in the gap found last: no slot is there. False says nothing. Readers. */
-static force_inline bool slots_in_gap(const struct slots *s, const struct slot_cache *c, gfn_t gfn)
+/* True: *slot has gfn, or NULL: no slot has, as the vCPU's cache tells. False says nothing, and
+ * *slot is NULL, too. Readers. */
+static force_inline bool slots_recall(const struct slots *s, const struct slot_cache *c, gfn_t gfn,
+				      struct slot **slot)
 {
-	return likely(c->generation == slots_generation(s)) &&
-	       likely(gfn.v - c->gap.first < c->gap.pages);
+	*slot = NULL;
+	if (unlikely(c->generation != slots_generation(s)))
+		return false;
+	if (c->slot && slot_holds(c->slot, gfn)) {
+		*slot = c->slot;
+		return true;
+	}
+	return gfn.v - c->gap.first < c->gap.pages;
 }
 
 /* The slot that has gfn, or NULL, by way of a vCPU's cache. Readers. */

@@ -179,13 +179,13 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 
 /* --- the loop --- */
 
-/* An interrupt that waits already ends the HLT at once; it is looked for here, as nobody posts it
- * again. */
+/*
+ * An interrupt that waits already ends the HLT at once; it is looked for here, as nobody posts it
+ * again. An NMI goes before it: that one wakes, and has interrupts looked for after it.
+ */
 void vcpu_halt(struct vcpu *v)
 {
-	if (backend->irq_deliverable(v))
-		vcpu_post(v, VCPU_IRQ);
-	else
+	if (unlikely(READ_ONCE(v->thread.pending) & VCPU_NMI) || !backend->deliver_irq_to_halted(v))
 		v->activity = VCPU_HALTED;
 }
 
@@ -198,7 +198,9 @@ static void ensure_loaded(struct vcpu *v)
 		return;
 	WRITE_ONCE(c->loaded_vcpu, v);
 	sched_hold();
+	WRITE_ONCE(v->vm->shootdown.cpu[c->id].vcpu, v);
 	shootdown_load(v->vm);
+	vcpu_flush_catch_up(v);
 	backend->load(v);
 }
 
@@ -248,10 +250,10 @@ static void handle_interrupts(struct vcpu *v)
 		(void)backend->deliver_nmi(v);
 	}
 	if (take(v, VCPU_IRQ) && v->activity != VCPU_WAIT_FOR_SIPI) {
-		if (v->activity == VCPU_HALTED && backend->irq_deliverable(v))
-			v->activity = VCPU_RUNNING;
 		if (v->activity == VCPU_RUNNING)
 			backend->deliver_irq(v);
+		else if (backend->deliver_irq_to_halted(v))
+			v->activity = VCPU_RUNNING;
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "core/sched.h"
 #include "hv/dev/lapic.h"
 #include "hv/fetch_cache.h"
+#include "hv/mmu/prefetch.h"
 #include "hv/regs.h"
 #include "hv/slots.h"
 #include "hv/start_state.h"
@@ -66,6 +67,7 @@ struct vcpu {
 	u64 hyperv_assist; /* HV_X64_MSR_VP_ASSIST_PAGE */
 	struct emu_cache *emu_cache;
 	struct slot_cache slot_cache;
+	struct prefetch prefetch;
 	struct fetch_cache fetch_cache[FETCH_CACHES];
 	struct exit_record trace[VCPU_TRACE];
 	u64 exits[VCPU_EXIT_REASONS];
@@ -81,10 +83,15 @@ void vcpu_destroy(struct vcpu *vcpu);
 /* Starts the thread: the first vCPU in the VM's start state, others waiting for a start-up IPI. */
 void vcpu_start(struct vcpu *vcpu);
 
-/* Any CPU: work for the vCPU; it leaves the guest or its sleep for it. */
+/* Any CPU: work for the vCPU; it leaves the guest or its sleep for it. Orders like a locked
+ * instruction. */
 static inline void vcpu_post(struct vcpu *vcpu, u32 bits)
 {
-	sched_post(&vcpu->thread, bits);
+	/* Its own thread looks before it enters its guest. */
+	if (&vcpu->thread == sched_current())
+		atomic_fetch_or(&vcpu->thread.pending, bits);
+	else
+		sched_post(&vcpu->thread, bits);
 }
 
 /* The vCPU executed HLT (its RIP is already past it): sleeps in the loop until something comes. */

@@ -67,7 +67,7 @@ static void wait_for_all(struct vcpu_flush *f)
 	f->count = 0;
 }
 
-void vcpu_flush_add(struct vcpu_flush *f, struct vcpu *target)
+void vcpu_flush_ask(struct vcpu_flush *f, struct vcpu *target)
 {
 	if (target == f->self) {
 		f->include_self = true;
@@ -78,6 +78,33 @@ void vcpu_flush_add(struct vcpu_flush *f, struct vcpu *target)
 	if (f->count == VCPU_FLUSH_BATCH)
 		wait_for_all(f);
 	f->waiting[f->count++] = target;
+}
+
+void vcpu_flush_add_all(struct vcpu_flush *f)
+{
+	struct vm *vm = f->self->vm;
+	u64 old = READ_ONCE(vm->flush_all);
+
+	while (old < f->ticket && !atomic_cmpxchg(&vm->flush_all, &old, f->ticket))
+		;
+	/*
+	 * Either a vCPU that is being loaded is found here, or it reads the ticket behind that:
+	 * pairs with the full barrier in shootdown_load(). One that is found and has gone
+	 * meanwhile flushes once too often.
+	 */
+	smp_mb();
+	for (u32 i = 0; i < cpu_count(); i++) {
+		const struct shootdown_cpu *c = &vm->shootdown.cpu[i];
+
+		if (load_acquire(&c->loaded))
+			vcpu_flush_add(f, READ_ONCE(c->vcpu));
+	}
+}
+
+void vcpu_flush_catch_up(struct vcpu *v)
+{
+	if (unlikely(READ_ONCE(v->flush_done) < READ_ONCE(v->vm->flush_all)))
+		atomic_fetch_or(&v->thread.pending, VCPU_FLUSH);
 }
 
 void vcpu_flush_finish(struct vcpu_flush *f)

@@ -7,10 +7,14 @@
  * looked at the word for the last time before it entered last, and will look again. Two that flush
  * each other at once serve each other's request while they wait: no wait depends on another one's
  * end.
+ *
+ * A flush of all vCPUs asks only those that are loaded on a CPU, however many there are: the others
+ * look for the last such flush when they are loaded.
  */
 #ifndef NEAP_HV_VCPU_FLUSH_H
 #define NEAP_HV_VCPU_FLUSH_H
 
+#include "core/atomic.h"
 #include "hv/vcpu.h"
 
 /* This many are waited for at a time. */
@@ -26,11 +30,28 @@ struct vcpu_flush {
 	struct vcpu *waiting[VCPU_FLUSH_BATCH];
 };
 
-/* begin, add for each target of the same VM (it may be self), finish. On self's thread, its state
- * loaded, in an exit handler; no lock held. */
+/* begin, add for each target of the same VM (it may be self) or for all, finish. On self's thread,
+ * its state loaded, in an exit handler; no lock held. */
 void vcpu_flush_begin(struct vcpu_flush *flush, struct vcpu *self);
-void vcpu_flush_add(struct vcpu_flush *flush, struct vcpu *target);
+void vcpu_flush_ask(struct vcpu_flush *flush, struct vcpu *target);
+void vcpu_flush_add_all(struct vcpu_flush *flush);
 void vcpu_flush_finish(struct vcpu_flush *flush);
+
+static force_inline void vcpu_flush_add(struct vcpu_flush *flush, struct vcpu *target)
+{
+	/*
+	 * Asked before, and it does not run: nothing is to be done. The bit is seen set after the
+	 * ticket was taken (a full barrier): who clears it reads a ticket as high behind that.
+	 */
+	if ((load_acquire(&target->thread.pending) & VCPU_FLUSH) &&
+	    !sched_is_running(&target->thread))
+		return;
+	vcpu_flush_ask(flush, target);
+}
+
+/* The vCPU has been loaded (shootdown_load()): sees to it that it flushes before it enters its
+ * guest if all were to while it was not. */
+void vcpu_flush_catch_up(struct vcpu *vcpu);
 
 /* Serves VCPU_FLUSH if it is set. On the vCPU's thread, its state loaded, not in its guest. */
 void vcpu_flush_serve(struct vcpu *vcpu);

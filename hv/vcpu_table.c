@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "core/atomic.h"
 #include "mm/heap.h"
 
 int vcpu_table_add(struct vcpu_table *t, u32 index, struct vcpu *vcpu)
@@ -35,16 +34,6 @@ int vcpu_table_add(struct vcpu_table *t, u32 index, struct vcpu *vcpu)
 out:
 	spin_unlock(&t->lock);
 	return err;
-}
-
-struct vcpu *vcpu_table_get(const struct vcpu_table *t, u32 index)
-{
-	const struct vcpu_chunk *c;
-
-	if (index >= VM_MAX_CPUS)
-		return NULL;
-	c = load_acquire(&t->chunk[index / VCPU_CHUNK]);
-	return c ? load_acquire(&c->slot[index % VCPU_CHUNK]) : NULL;
 }
 
 struct vcpu *vcpu_table_next(const struct vcpu_table *t, u32 *index)

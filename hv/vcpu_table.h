@@ -7,6 +7,7 @@
 #ifndef NEAP_HV_VCPU_TABLE_H
 #define NEAP_HV_VCPU_TABLE_H
 
+#include "core/atomic.h"
 #include "core/spinlock.h"
 #include "hv/config.h"
 
@@ -30,7 +31,16 @@ struct vcpu_table {
 int vcpu_table_add(struct vcpu_table *t, u32 index, struct vcpu *vcpu) __must_check;
 
 /* The vCPU at an index, or NULL. Any context, no lock. */
-struct vcpu *vcpu_table_get(const struct vcpu_table *t, u32 index);
+static inline struct vcpu *vcpu_table_get(const struct vcpu_table *t, u32 index)
+{
+	const struct vcpu_chunk *c;
+
+	if (unlikely(index >= VM_MAX_CPUS))
+		return NULL;
+	/* Acquires: pair with the releases in vcpu_table_add(). */
+	c = load_acquire(&t->chunk[index / VCPU_CHUNK]);
+	return likely(c) ? load_acquire(&c->slot[index % VCPU_CHUNK]) : NULL;
+}
 
 /* The first vCPU at *index or after it, whose index is left in *index; NULL past the last. */
 struct vcpu *vcpu_table_next(const struct vcpu_table *t, u32 *index);

@@ -108,7 +108,7 @@ static int build_memory(struct vm *vm)
 	if (!err)
 		err = shootdown_init(&vm->shootdown);
 	if (!err)
-		err = ptab_init(&vm->tdp, backend->tdp_format());
+		err = tdp_init(vm);
 	if (!err)
 		err = vm_slots_init(vm);
 	if (!err)

@@ -14,6 +14,7 @@
 #include "hv/io_bus.h"
 #include "hv/load/memmap.h"
 #include "hv/mmu/shootdown.h"
+#include "hv/mmu/tdp.h"
 #include "hv/slot_call.h"
 #include "hv/slots.h"
 #include "hv/start_state.h"
@@ -42,6 +43,8 @@ struct vm {
 	struct vcpu_table vcpus;
 	u32 running_vcpus; /* atomic: threads not yet ended */
 	struct ptab tdp;
+	struct tdp_leaves leaves;   /* of tdp; fixed once built */
+	u32 prefetch;		    /* atomic: hv/mmu/prefetch.h */
 	struct shootdown shootdown; /* of tdp */
 	struct guest_memmap memmap;
 	struct slots slots;
@@ -53,6 +56,7 @@ struct vm {
 	struct board board;
 	struct hyperv hyperv;
 	u64 flush_ticket; /* atomic: flushes begun; see hv/vcpu_flush.h */
+	u64 flush_all;	  /* the last ticket of a flush of all vCPUs; only grows */
 	struct vm_console console;
 	u64 start_tsc;
 	struct guest_tsc tsc; /* fixed once built */

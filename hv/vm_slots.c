@@ -35,6 +35,8 @@ static int add(struct vm *vm, const struct slot_spec *spec, struct slot_backing 
 		slot_backing_free(b);
 		return err;
 	}
+	if (vm->config->populate != VM_POPULATE_EAGER)
+		return 0;
 	return tdp_map_slot(vm, slot_set_find_id(slots_active(&vm->slots), spec->id));
 }
 

@@ -1,4 +1,7 @@
-/* A VM's memory as slots: made from its memory map, mapped at once, followed by its page tables. */
+/*
+ * A VM's memory as slots: made from its memory map, followed by its page tables, which map it at
+ * once or as it is touched.
+ */
 #ifndef NEAP_HV_VM_SLOTS_H
 #define NEAP_HV_VM_SLOTS_H
 
@@ -16,8 +19,9 @@ struct vm;
 _Static_assert(VM_DEVICES_BASE >= MEMMAP_LOW_MAX, "RAM ends below");
 
 /*
- * Slots for the areas of vm->memmap, and for the place of option ROMs, entered into vm->tdp, which
- * is there. -ENOMEM: vm_slots_fini() takes away what was made. Worker context.
+ * Slots for the areas of vm->memmap, and for the place of option ROMs; entered into vm->tdp, which
+ * is there, if the VM is to be populated eagerly. -ENOMEM: vm_slots_fini() takes away what was
+ * made. Worker context.
  */
 int vm_slots_init(struct vm *vm) __must_check;
 

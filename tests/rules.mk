@@ -64,12 +64,4 @@ fuzz: setup
 	@$(MAKE) --no-print-directory -j2 fuzz-programs
 	@scripts/test-units --fuzz-seconds $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
 
-# Figures of the build machine: optimized, without sanitizers. Run by scripts/bench.
-$(BUILD)/bench/vp_index: tests/bench/vp_index.c hv/hyperv/vp_index.c hv/hyperv/vp_index.h | $(DEPS)/.ready
-	@mkdir -p $(@D)
-	@gcc $(filter-out -O1 -MMD -MP,$(HOST_CFLAGS)) -O2 -o $@ $(filter %.c,$^)
-
-.PHONY: bench-programs
-bench-programs: $(BUILD)/bench/vp_index
-
 -include $(UNIT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(wildcard $(UNIT)/tests/unit/*.d $(FUZZ)/tests/*/*.d)

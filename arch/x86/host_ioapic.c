@@ -13,6 +13,7 @@
 #define ENTRY_MASKED   BIT(16)
 #define ENTRY_LEVEL    BIT(15)
 #define ENTRY_LOW      BIT(13)
+#define APIC_ID_ALL    0xff
 #define PIC1_DATA      0x21
 #define PIC2_DATA      0xa1
 #define POLARITY(f)    ((f)&3)
@@ -60,29 +61,51 @@ void host_ioapic_init(void)
 		add_chip(&acpi_info.madt.ioapic[i]);
 }
 
-int host_ioapic_route_gsi(u32 gsi, bool level, bool low, u8 vector)
+/* `entry`: vector, polarity and trigger mode. */
+static int route(u32 gsi, u32 entry, u8 apic_id)
 {
 	for (unsigned c = 0; c < chip_count; c++) {
 		u32 pin = gsi - chips[c].gsi_base;
 
 		if (pin >= chips[c].pins)
 			continue;
-		chip_write(c, REG_ENTRY(pin) + 1, cpu_table[0]->apic_id << 24);
-		chip_write(c, REG_ENTRY(pin),
-			   vector | (level ? (u32)ENTRY_LEVEL : 0) | (low ? (u32)ENTRY_LOW : 0));
+		chip_write(c, REG_ENTRY(pin) + 1, (u32)apic_id << 24);
+		chip_write(c, REG_ENTRY(pin), entry);
 		return 0;
 	}
 	return -ENODEV;
 }
 
-int host_ioapic_route_isa(u32 irq, u8 vector)
+static u32 entry_of(bool level, bool low, u8 vector)
+{
+	return vector | (level ? (u32)ENTRY_LEVEL : 0) | (low ? (u32)ENTRY_LOW : 0);
+}
+
+static int route_isa(u32 irq, u8 vector, u8 apic_id)
 {
 	for (unsigned i = 0; i < acpi_info.madt.override_count; i++) {
 		const struct acpi_override *o = &acpi_info.madt.override[i];
 
 		if (o->isa_irq == irq)
-			return host_ioapic_route_gsi(o->gsi, TRIGGER(o->flags) == 3,
-						     POLARITY(o->flags) == 3, vector);
+			return route(
+				o->gsi,
+				entry_of(TRIGGER(o->flags) == 3, POLARITY(o->flags) == 3, vector),
+				apic_id);
 	}
-	return host_ioapic_route_gsi(irq, false, false, vector);
+	return route(irq, entry_of(false, false, vector), apic_id);
+}
+
+int host_ioapic_route_gsi(u32 gsi, bool level, bool low, u8 vector)
+{
+	return route(gsi, entry_of(level, low, vector), (u8)cpu_table[0]->apic_id);
+}
+
+int host_ioapic_route_isa(u32 irq, u8 vector)
+{
+	return route_isa(irq, vector, (u8)cpu_table[0]->apic_id);
+}
+
+int host_ioapic_route_isa_to_all(u32 irq, u8 vector)
+{
+	return route_isa(irq, vector, APIC_ID_ALL);
 }

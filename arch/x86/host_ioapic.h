@@ -14,5 +14,7 @@ void host_ioapic_init(void);
  */
 int host_ioapic_route_isa(u32 irq, u8 vector) __must_check;
 int host_ioapic_route_gsi(u32 gsi, bool level, bool low, u8 vector) __must_check;
+/* The same, an edge, to all processors. */
+int host_ioapic_route_isa_to_all(u32 irq, u8 vector) __must_check;
 
 #endif

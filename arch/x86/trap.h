@@ -20,6 +20,7 @@ struct trap_frame {
 #define VEC_ERROR	 0xf2
 #define VEC_POSTED	 0xf3 /* posted interrupts wait for the vCPU that runs here */
 #define VEC_CALL	 0xf4
+#define VEC_HEARTBEAT	 0xf5
 #define VEC_SPURIOUS	 0xff
 
 /* Called for the vector with interrupts off; the dispatcher has already sent the EOI. */

@@ -28,6 +28,8 @@ CODE_DECLARE(compat_fault)
 CODE_DECLARE(compat_wrap_cpuid)
 CODE_DECLARE(compat_wrap_out)
 CODE_DECLARE(compat_wrap_load)
+/* 16-bit code begins here, at EIP 0: some processors take EIP's upper half away there. */
+extern const char compat_16_base[];
 extern const char compat_wrap_cpuid_base[], compat_wrap_out_base[], compat_wrap_load_base[];
 
 static uint64_t compat_gdt[COMPAT_ENTRIES] __attribute__((aligned(16)));
@@ -51,7 +53,7 @@ void compat_load_gdt(uintptr_t real_base)
 	if (p.base != (uintptr_t)compat_gdt)
 		memcpy(compat_gdt, (const void *)p.base, COMPAT_KERNEL * 8);
 	compat_gdt[COMPAT_CODE32] = GDT_CODE32;
-	compat_gdt[COMPAT_CODE16] = GDT_CODE16;
+	compat_gdt[COMPAT_CODE16] = compat_with_base(GDT_CODE16, (uintptr_t)compat_16_base);
 	compat_gdt[COMPAT_REAL] = compat_with_base(GDT_64K_CODE16, real_base);
 	compat_gdt[COMPAT_REAL + 1] = compat_with_base(GDT_64K_DATA16, real_base);
 	compat_gdt[COMPAT_USER] = GDT_USER_CODE;

@@ -53,24 +53,25 @@ compat_32_target:
 	lcall *compat_16_pointer(%rip)
 	ret
 	.code16
-compat_16_target:
+	.globl compat_16_base
+compat_16_base:
 	flags_from_ebp
 	cpuid
-	point
+	point compat_16_base
 	movw $0x2f0, %dx
-	point
+	point compat_16_base
 	inb %dx, %al
-	point
+	point compat_16_base
 	outb %al, %dx
-	point
+	point compat_16_base
 	movl (%edi), %eax
-	point
+	point compat_16_base
 	nop
-	point
+	point compat_16_base
 	lretl
 	.code64
 	end_code compat_16
-	far_pointer compat_16_pointer, compat_16_target, SELECTOR_CODE16
+	far_pointer compat_16_pointer, 0, SELECTOR_CODE16
 
 	/* An interrupt comes from 32-bit code, too: EAX to the ICR at EDI. */
 	code compat_ipi

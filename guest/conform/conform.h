@@ -152,6 +152,8 @@ void compat_load_gdt(uintptr_t real_base);
 /* --- main.c --- */
 /* Whether the command line says so: Bochs looks like the processors that it emulates. */
 bool main_on_bochs(void);
+/* The same for processors that other VMs use, too. */
+bool main_is_shared(void);
 
 /* --- the groups --- */
 void conform_step(void);

@@ -16,9 +16,9 @@ static bool call_is_amd(void)
 int slots_make(const struct slots_call *call, uint64_t *ticks)
 {
 	uint64_t rax = CALL_BASE + call->op, rdi = call->arg[0], rsi = call->arg[1];
-	uint64_t rdx = call->arg[2];
-	register uint64_t r8 __asm__("r8") = call->arg[3];
-	register uint64_t r9 __asm__("r9") = call->arg[4];
+	uint64_t rdx = call->arg[2], fourth = call->arg[3], fifth = call->arg[4];
+	register uint64_t r8 __asm__("r8") = fourth;
+	register uint64_t r9 __asm__("r9") = fifth;
 
 	if (call_is_amd())
 		__asm__ volatile("vmmcall"

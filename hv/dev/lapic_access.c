@@ -137,13 +137,18 @@ static void lapic_send_self(struct lapic *l, u8 vector)
 		lapic_raise_notify(l, vector);
 }
 
+/* Shorthand and delivery mode. */
+#define ICR_KIND	  (3u << LAPIC_ICR_SHORTHAND_SHIFT | 7u << LAPIC_ICR_MODE_SHIFT)
+#define ICR_FIXED_TO_SELF ((u32)APIC_SELF << LAPIC_ICR_SHORTHAND_SHIFT)
+_Static_assert(APIC_FIXED == 0, "as in the register");
+
 static void lapic_send(struct lapic *l, u32 icr, u32 dest)
 {
 	u32 shorthand = icr >> LAPIC_ICR_SHORTHAND_SHIFT & 3;
 	u32 delivery = icr >> LAPIC_ICR_MODE_SHIFT & 7;
 	struct apic_msg msg;
 
-	if (shorthand == APIC_SELF && delivery == APIC_FIXED) {
+	if ((icr & ICR_KIND) == ICR_FIXED_TO_SELF) {
 		lapic_send_self(l, (u8)icr);
 		return;
 	}

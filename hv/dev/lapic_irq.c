@@ -1,23 +1,21 @@
 /* The local APIC: from what was posted to what interrupts the processor (SDM vol. 3 11.8). */
 #include "hv/dev/lapic.h"
 
-static bool lapic_test_bit(const struct lapic *l, unsigned bank, u8 vector)
+/* A vector's register of each bank, at [LAPIC_IRR * 4] and so on from here: they lie in step. */
+static force_inline u32 *lapic_row(const struct lapic *l, unsigned vector)
 {
-	return l->regs[(bank + vector / 32) * 4] >> vector % 32 & 1;
+	return &l->regs[vector / 32 * 4];
 }
 
-static void lapic_set_bit(struct lapic *l, unsigned bank, u8 vector, u8 *words)
+/* Notes that a vector's register holds something, or nothing any more. */
+static force_inline void lapic_word_set(u8 *words, unsigned vector)
 {
-	l->regs[(bank + vector / 32) * 4] |= 1u << vector % 32;
 	*words |= (u8)(1u << vector / 32);
 }
 
-static force_inline void lapic_clear_bit(struct lapic *l, unsigned bank, u8 vector, u8 *words)
+static force_inline void lapic_word_cleared(const struct lapic *l, u8 *words, unsigned vector)
 {
-	u32 *reg = &l->regs[(bank + vector / 32) * 4];
-
-	*reg &= ~(1u << vector % 32);
-	if (likely(!*reg) && likely(!l->hw_delivery))
+	if (likely(!l->hw_delivery))
 		*words &= (u8) ~(1u << vector / 32);
 }
 
@@ -85,15 +83,24 @@ static void lapic_set_trigger(struct lapic *l, unsigned reg, u32 bits, u32 level
 	}
 }
 
+static force_inline void lapic_do_raise(struct lapic *l, unsigned vector)
+{
+	u32 *row = lapic_row(l, vector), bit = 1u << vector % 32;
+
+	if (unlikely(row[LAPIC_TMR * 4] & bit))
+		lapic_set_trigger(l, vector / 32, bit, 0);
+	row[LAPIC_IRR * 4] |= bit;
+	lapic_word_set(&l->irr_words, vector);
+}
+
 void lapic_raise(struct lapic *l, u8 vector)
 {
-	lapic_set_trigger(l, vector / 32, 1u << vector % 32, 0);
-	lapic_set_bit(l, LAPIC_IRR, vector, &l->irr_words);
+	lapic_do_raise(l, vector);
 }
 
 void lapic_raise_notify(struct lapic *l, u8 vector)
 {
-	lapic_raise(l, vector);
+	lapic_do_raise(l, vector);
 	l->config.ops->notify(l->config.ctx);
 }
 
@@ -190,20 +197,32 @@ u8 lapic_ppr(struct lapic *l)
 	return (u8)lapic_compute_ppr(l);
 }
 
-int lapic_pending_vector(struct lapic *l)
+/* The vector of IRR that the processor's priority lets through, or -1. */
+static force_inline int lapic_top_vector(struct lapic *l)
 {
-	int vector;
+	int vector = lapic_bank_highest(l, LAPIC_IRR, l->irr_words);
 
-	lapic_sync_pir(l);
-	if (unlikely(lapic_extint_pending(l)))
-		return LAPIC_EXTINT; /* it is not subject to priorities (11.8.3) */
-	vector = lapic_bank_highest(l, LAPIC_IRR, l->irr_words);
 	if (vector < 0 || ((u32)vector & 0xf0) <= (lapic_compute_ppr(l) & 0xf0))
 		return -1;
 	return vector;
 }
 
-static u8 lapic_accept_extint(struct lapic *l)
+static never_inline int lapic_pending_with_events(struct lapic *l)
+{
+	lapic_take_posted(l);
+	if (lapic_extint_pending(l))
+		return LAPIC_EXTINT; /* it is not subject to priorities (11.8.3) */
+	return lapic_top_vector(l);
+}
+
+int lapic_pending_vector(struct lapic *l)
+{
+	if ((READ_ONCE(l->posted->control) & LAPIC_POSTED_ON) || READ_ONCE(l->events) | l->pic_open)
+		return lapic_pending_with_events(l);
+	return lapic_top_vector(l);
+}
+
+static never_inline u8 lapic_accept_extint(struct lapic *l)
 {
 	u8 vector;
 
@@ -216,13 +235,19 @@ static u8 lapic_accept_extint(struct lapic *l)
 
 u8 lapic_accept(struct lapic *l, int pending)
 {
-	u8 vector = (u8)pending;
+	unsigned vector = (unsigned)pending;
+	u32 *row, bit;
 
 	if (unlikely(pending == LAPIC_EXTINT))
 		return lapic_accept_extint(l);
-	lapic_clear_bit(l, LAPIC_IRR, vector, &l->irr_words);
-	lapic_set_bit(l, LAPIC_ISR, vector, &l->isr_words);
-	return vector;
+	row = lapic_row(l, vector);
+	bit = 1u << vector % 32;
+	row[LAPIC_IRR * 4] &= ~bit;
+	if (likely(!row[LAPIC_IRR * 4]))
+		lapic_word_cleared(l, &l->irr_words, vector);
+	row[LAPIC_ISR * 4] |= bit;
+	lapic_word_set(&l->isr_words, vector);
+	return (u8)vector;
 }
 
 void lapic_eoi_broadcast(struct lapic *l, u8 vector)
@@ -237,12 +262,18 @@ void lapic_eoi_broadcast(struct lapic *l, u8 vector)
 
 void lapic_eoi(struct lapic *l)
 {
-	int vector = lapic_bank_highest(l, LAPIC_ISR, l->isr_words);
+	int highest = lapic_bank_highest(l, LAPIC_ISR, l->isr_words);
+	unsigned vector = (unsigned)highest;
+	u32 *row, bit;
 
-	if (unlikely(vector < 0))
+	if (unlikely(highest < 0))
 		return;
-	lapic_clear_bit(l, LAPIC_ISR, (u8)vector, &l->isr_words);
-	if (unlikely(lapic_test_bit(l, LAPIC_TMR, (u8)vector)))
+	row = lapic_row(l, vector);
+	bit = 1u << vector % 32;
+	row[LAPIC_ISR * 4] &= ~bit;
+	if (likely(!row[LAPIC_ISR * 4]))
+		lapic_word_cleared(l, &l->isr_words, vector);
+	if (unlikely(row[LAPIC_TMR * 4] & bit))
 		lapic_eoi_broadcast(l, (u8)vector);
 	if (unlikely(l->irr_words) && lapic_highest_irr(l) >= 0)
 		l->config.ops->notify(l->config.ctx);

@@ -21,6 +21,9 @@ struct vp_set {
 	u64 bank[HV_BANKS]; /* those, one behind the other */
 };
 
+/* A look-up of nobody's index finds nobody. */
+_Static_assert(VP_POSITION_NONE >= VM_MAX_CPUS, "the table has nobody there");
+
 /* Takes a processor; constant in each use, so that it is called directly. */
 typedef void (*visit_fn)(struct vcpu *v, void *ctx);
 
@@ -29,7 +32,8 @@ static force_inline void visit_bank(const struct vm *vm, u32 first, u64 bits, vi
 {
 	for (; bits; bits &= bits - 1) {
 		u32 index = first + (u32)__builtin_ctzl(bits);
-		struct vcpu *v = hyperv_find_vcpu(vm, (vp_index_t){ index });
+		struct vcpu *v = vcpu_table_get(
+			&vm->vcpus, vp_index_find(&vm->hyperv.vp, (vp_index_t){ index }));
 
 		if (likely(v))
 			fn(v, ctx);
@@ -90,7 +94,10 @@ static void flush_set(struct vcpu *self, const struct vp_set *set)
 	struct vcpu_flush flush;
 
 	vcpu_flush_begin(&flush, self);
-	visit_set(self->vm, set, flush_one, &flush);
+	if (set->all || vp_index_covers(&self->vm->hyperv.vp, set->valid, set->bank))
+		vcpu_flush_add_all(&flush);
+	else
+		visit_set(self->vm, set, flush_one, &flush);
 	vcpu_flush_finish(&flush);
 }
 

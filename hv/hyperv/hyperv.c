@@ -43,9 +43,3 @@ void hyperv_fini(struct vm *vm)
 	overlay_fini(&h->tsc_page);
 	h->on = false;
 }
-
-struct vcpu *hyperv_find_vcpu(const struct vm *vm, vp_index_t index)
-{
-	return vcpu_table_get(&vm->vcpus, vp_index_find(&vm->hyperv.vp, index));
-}
-_Static_assert(VP_POSITION_NONE >= VM_MAX_CPUS, "the table has nobody there");

@@ -46,9 +46,6 @@ int hyperv_init(struct vm *vm) __must_check;
 /* Twice does no harm. The vCPUs have ended. */
 void hyperv_fini(struct vm *vm);
 
-/* The vCPU with that VP index, or NULL. Exit handlers; no lock, no search. */
-struct vcpu *hyperv_find_vcpu(const struct vm *vm, vp_index_t index);
-
 /* A vCPU's TSC offset has changed. The vCPU's own thread. */
 void hyperv_tsc_moved(struct vcpu *vcpu);
 

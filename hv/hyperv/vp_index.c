@@ -14,12 +14,6 @@ void vp_index_init(struct vp_index *m, u32 max, u32 count)
 
 void vp_index_fini(struct vp_index *m)
 {
-	while (m->retired) {
-		struct vp_index_table *t = m->retired;
-
-		m->retired = t->next;
-		heap_free(t);
-	}
 	heap_free(m->table);
 	m->table = NULL;
 }
@@ -56,12 +50,35 @@ static int make_table(const struct vp_index *m, const u16 *index, struct vp_inde
 			return -EEXIST;
 		}
 		t->position[index[i]] = (u16)i;
+		t->taken[index[i] / 64] |= BIT(index[i] % 64);
 	}
 	if (mismatches)
 		*out = t;
 	else
 		heap_free(t);
 	return 0;
+}
+
+/* The indexes of a bank that somebody has. */
+static u64 taken(const struct vp_index_table *t, u32 count, u32 bank)
+{
+	if (t)
+		return t->taken[bank];
+	return count - bank * 64 < 64 ? BIT(count % 64) - 1 : UINT64_MAX;
+}
+
+bool vp_index_covers(const struct vp_index *m, u64 valid, const u64 *bank)
+{
+	const struct vp_index_table *t = rcu_dereference(m->table);
+	u32 limit = t ? t->limit : m->count;
+
+	for (u32 b = 0; b * 64 < limit; b++, valid >>= 1) {
+		u64 named = valid & 1 ? *bank++ : 0;
+
+		if (taken(t, m->count, b) & ~named)
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -72,24 +89,18 @@ static struct vp_index_table *publish(struct vp_index *m, struct vp_index_table 
 {
 	struct vp_index_table *old = m->table;
 
-	/* Release: pairs with the acquires in vp_index.h. */
-	store_release(&m->table, t);
+	rcu_assign_pointer(m->table, t);
 	return old;
 }
 
-/*
- * An exit handler on another CPU may be in it until that CPU's next quiescent state. Changes are
- * few, and the host's own: so tables are kept until the VM ends. No lock is held: a grace period
- * could be waited for here instead.
- */
-static void vp_index_retire(struct vp_index *m, struct vp_index_table *old)
+/* An exit handler on another CPU may be in it until that CPU's next quiescent state. No lock is
+ * held. */
+static void vp_index_retire(struct vp_index_table *old)
 {
 	if (!old)
 		return;
-	spin_lock(&m->lock);
-	old->next = m->retired;
-	m->retired = old;
-	spin_unlock(&m->lock);
+	rcu_synchronize();
+	heap_free(old);
 }
 
 /* All indexes as they are, by position. */
@@ -117,7 +128,7 @@ int vp_index_set_all(struct vp_index *m, const u16 *index)
 	spin_lock(&m->lock);
 	err = change(m, index, &old);
 	spin_unlock(&m->lock);
-	vp_index_retire(m, old);
+	vp_index_retire(old);
 	return err;
 }
 
@@ -137,7 +148,7 @@ int vp_index_set(struct vp_index *m, u32 position, vp_index_t index)
 	all[position] = (u16)index.v;
 	err = change(m, all, &old);
 	spin_unlock(&m->lock);
-	vp_index_retire(m, old);
+	vp_index_retire(old);
 	heap_free(all);
 	return err;
 }

@@ -52,7 +52,7 @@ static u64 merge_one(struct merge *m, u64 gfn, u64 end)
 {
 	struct ptab *tdp = &m->vm->tdp;
 	const struct slot *s = m->slot;
-	unsigned level = tdp->fmt->max_leaf_level;
+	unsigned level = (m->vm->leaves.max_shift - PAGE_SHIFT) / 9 + 1;
 	struct ptab_table t;
 	hpa_t frame;
 	u64 n;

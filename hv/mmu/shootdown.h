@@ -22,8 +22,9 @@ struct vcpu;
 
 /* A CPU's side: written by that CPU only. */
 struct shootdown_cpu {
-	u64 seen;   /* requests that were there at its last flush */
-	u32 loaded; /* a vCPU of the VM is loaded: it may run at any time */
+	u64 seen;	   /* requests that were there at its last flush */
+	u32 loaded;	   /* a vCPU of the VM is loaded: it may run at any time */
+	struct vcpu *vcpu; /* the last one that was; written before `loaded` is set */
 };
 
 struct shootdown {

@@ -1,7 +1,7 @@
 /*
  * Two-dimensional paging: the VM's EPT or NPT tables follow its slots. RAM is mapped when a VM is
- * built; what a change of slots has removed comes back fault by fault. Faults are handled on all
- * vCPUs at once: the tables are changed by compare-exchange, and no lock is taken.
+ * built, or when the guest touches it, as the manifest says; what a change of slots has removed
+ * comes back fault by fault. Faults are handled on all vCPUs at once: the tables are changed by compare-exchange, and no lock is taken.
  */
 #ifndef NEAP_HV_MMU_TDP_H
 #define NEAP_HV_MMU_TDP_H
@@ -12,17 +12,28 @@ struct slot;
 struct vcpu;
 struct vm;
 
+/* What leaves the VM's tables get. */
+struct tdp_leaves {
+	u64 ram, rom;	    /* flags */
+	unsigned max_shift; /* log2 of the largest that a fault, or a merge, makes */
+};
+
+/* Empty tables, and what the configuration says of them. -ENOMEM. Worker context. */
+int tdp_init(struct vm *vm) __must_check;
+
 enum tdp_result {
-	TDP_RESUME,  /* it is mapped now: the guest repeats the access */
 	TDP_LEAVE,   /* not now: the vCPU's loop has something to do first */
+	TDP_RESUME,  /* it is mapped now: the guest repeats the access */
 	TDP_EMULATE, /* no RAM is there, or none that may be written */
 };
 
 /*
  * The guest's access of gpa (its own, or one of the walk of its page tables) was refused by the
- * tables. Finds the slot and maps the largest page that fits. An exit's handler, of the vCPU's own.
+ * tables. slot: gpa's, if the vCPU's cache has it (slots_recall()), else NULL. Maps the largest
+ * page that fits; beside one of 4 KiB as many more as the VM's number says (hv/mmu/prefetch.h). An
+ * exit's handler, of the vCPU's own.
  */
-enum tdp_result tdp_fault(struct vcpu *vcpu, gpa_t gpa, bool write);
+enum tdp_result tdp_fault(struct vcpu *vcpu, const struct slot *slot, gpa_t gpa, bool write);
 
 /* Flags of a leaf that maps a page of the slot, one with a log as its first write finds it. */
 u64 tdp_leaf_flags(const struct vm *vm, const struct slot *slot);

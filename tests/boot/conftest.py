@@ -28,16 +28,18 @@ def pytest_generate_tests(metafunc):
 def boot_target(request):
     """A function that completes a test's options for the target.
 
-    bochs_cpu is the processor's model there; elsewhere it is the default one. On QEMU time is real:
-    nobody is to wait for the last lines on a screen that nobody sees.
+    bochs_cpu is the processor's model there; elsewhere it is the default one. On QEMU time is real,
+    and Bochs does not skip it where several processors are idle: nobody is to wait for the last
+    lines on a screen that nobody sees.
     """
     def complete(options):
         options = {**TARGETS[request.param], **options}
         bochs_cpu = options.pop("bochs_cpu", None)
         if bochs_cpu and options["target"] == "bochs":
             options["cpu"] = bochs_cpu
-        if options["target"] == "qemu":
+        if options["target"] == "qemu" or options.get("smp", 1) > 1:
             options["cmdline"] = f"{options.get('cmdline', '')} linger=0".strip()
+        if options["target"] == "qemu":
             if not any(way in options for way in WAYS_TO_BOOT):
                 options["boot"] = "kernel"
         return options

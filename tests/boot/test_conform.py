@@ -49,7 +49,8 @@ def test_bochs(run_guests, cpu, skipped):
 @pytest.mark.target("qemu")
 def test_two_on_a_processor(run_guests):
     """Each in turn for a while: whatever is in the midst of something keeps its state."""
-    run = run_guests(vm("one", "conform.elf"), vm("two", "conform.elf", uart="off"), smp=1)
+    run = run_guests(vm("one", "conform.elf", cmdline="conform.elf shared"),
+                     vm("two", "conform.elf", cmdline="conform.elf shared", uart="off"), smp=1)
     run.expect_status(1)
     run.find(r"^conform: \d+ checks, 0 failed$")
     assert run.end_of("one")[1] == run.end_of("two")[1] == 1

@@ -2,7 +2,11 @@
 
 import re
 
-from neap import vm
+import pytest
+
+from neap import OFF, vm
+
+ENDED = "^neap: vm (one|two): ended"
 
 
 def statistics(run):
@@ -29,8 +33,27 @@ def test_statistics_at_the_end(run_guests):
 def test_a_guest_that_never_exits_stalls_nothing(run_guests):
     """One VM loops with interrupts off; the others end, and their tables are freed meanwhile."""
     run = run_guests(vm("spin", "spin.elf"), vm("one", "hello.elf"), vm("two", "hello.elf"),
-                     until="^neap: vm (one|two): .*\n(?:.*\n)*?neap: vm (one|two): ended", smp=2)
+                     send=[(ENDED, "")], until=ENDED, smp=2)
+    run.expect_status(OFF)
     assert run.end_of("one")[1] == 1 and run.end_of("two")[1] == 1
     assert not run.has_ended("spin")
     assert not re.search("stalls grace period|does not flush|self-test", run.log)
+    assert run.errors() == []
+
+
+@pytest.mark.slow(30)
+def test_slots_change_beside_it(run_guests):
+    """Each change takes grace periods and a shootdown, and gives back frames, overwritten, that the other gets."""
+    changing = {"test_hypercalls": "on"}
+    run = run_guests(vm("spin", "spin.elf"),
+                     vm("one", "slots.elf", cmdline="slots.elf changes=20 seed=5", **changing),
+                     vm("two", "slots.elf", cmdline="slots.elf changes=20 seed=6 magic=0x07e40000", uart="off",
+                        **changing),
+                     send=[(ENDED, "")], until=ENDED, smp=3, timeout=300.0)
+    run.expect_status(OFF)
+    for name in ("one", "two"):
+        assert run.end_of(name) == ("ended through its debug-exit port", 1)
+    run.find("^slots: 1 CPUs, 0 idle, [0-9]+ changes, ")
+    assert not run.has_ended("spin")
+    assert not re.search("FAILED|stalls grace period|does not flush|self-test", run.log)
     assert run.errors() == []

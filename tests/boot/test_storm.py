@@ -60,6 +60,14 @@ def test_storm(storm, cpus, smp, seconds, words):
     check(storm(cpus, seconds, words, smp=smp), cpus, PARTS)
 
 
+@pytest.mark.slow(20)
+def test_sti_hlt(storm):
+    """Sleepers whose timer may strike between STI and HLT, while other interrupts come."""
+    run = storm(6, 1, "seed=77 only=halt", smp=3)
+    run.expect_status(PASSED)
+    run.find(r"^storm: halt: sent (\d+), arrived \1, void 0, lost 0, spurious 0$")
+
+
 @pytest.mark.slow(30)
 def test_two_storms(storm):
     """Side by side, on the same processors; each in its own time."""

@@ -171,9 +171,12 @@ static bool deliver_nmi(struct vcpu *v)
 	return true;
 }
 
-static bool irq_deliverable(struct vcpu *v)
+static bool deliver_irq_to_halted(struct vcpu *v)
 {
-	return lapic_pending_vector(&v->lapic) >= 0;
+	if (lapic_pending_vector(&v->lapic) < 0)
+		return false;
+	deliver_irq(v);
+	return true;
 }
 
 /* The VMs' TSCs are the processor's. */
@@ -209,7 +212,7 @@ static const struct backend_ops torture_backend = {
 	.run = run,
 	.deliver_irq = deliver_irq,
 	.deliver_nmi = deliver_nmi,
-	.irq_deliverable = irq_deliverable,
+	.deliver_irq_to_halted = deliver_irq_to_halted,
 	.tsc_scaling = tsc_scaling,
 	.update_tsc = of_vcpu,
 	.update_apic_mode = of_vcpu,

@@ -1,8 +1,8 @@
 /*
- * RCU: every CPU reads objects that others replace and free, idles, waits in windows as a guest
- * would be kicked, and now and then defers more than a queue takes. A freed object is overwritten.
- * Beside it a pipeline: what was replaced grows older by one with each grace period, and nobody
- * ever reads what is older than 1.
+ * RCU: every CPU reads objects that others replace and free, idles, stays in a "guest" that only a
+ * kick brings out of, and now and then defers more than a queue takes. A freed object is
+ * overwritten. Beside it a pipeline: what was replaced grows older by one with each grace period,
+ * and nobody ever reads what is older than 1.
  */
 #include "torture.h"
 
@@ -19,6 +19,7 @@
 #define STORM	   (RCU_QUEUE_MAX + RCU_QUEUE_MAX / 2)
 #define SLEEP_NS   200000ull
 #define EARLY_NS   50000000ull
+#define GUEST_NS   3000000ull
 #define AWAKE	   BIT(1)
 #define COUNT_MADE 0
 
@@ -163,6 +164,18 @@ static void sleep(struct torture_worker *w)
 	atomic_fetch_and(&w->thread.pending, ~(u32)AWAKE);
 }
 
+/* A guest that does not exit by itself: nothing but interrupts tells that no reference is held. */
+static void stay_in_guest(struct torture_worker *w)
+{
+	u64 end = time_now() + time_ns_to_ticks(GUEST_NS);
+
+	while (time_now() < end) {
+		trap_irq_window();
+		cpu_relax();
+	}
+	torture_beat(w);
+}
+
 static void work(struct torture_worker *w)
 {
 	sleepers[w->cpu].thread = &w->thread;
@@ -178,7 +191,9 @@ static void work(struct torture_worker *w)
 			sleep(w);
 		else if (what < 18)
 			rcu_barrier();
-		else if (what < 22 && w->cpu == 0)
+		else if (what == 18)
+			stay_in_guest(w);
+		else if (what < 23 && w->cpu == 0)
 			turn_pipe();
 		else if (what < 32)
 			trap_irq_window();

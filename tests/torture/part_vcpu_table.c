@@ -1,6 +1,7 @@
 /*
- * The vCPU table: some CPUs add vCPUs, all the same ones, while the others go through the table.
- * Each index has one winner; readers see whole vCPUs at their places, and never fewer than before.
+ * The vCPU table: some CPUs add vCPUs, all the same ones, while the others go through the table and
+ * look up. Each index has one winner; readers see whole vCPUs at their places, and never fewer than
+ * before, also one that lets other threads run in the middle.
  */
 #include "torture.h"
 
@@ -8,6 +9,8 @@
 
 #include "hv/vcpu_table.h"
 #include "mm/heap.h"
+
+#define LOOKUPS 256
 
 /* Its own: the table only passes pointers on. */
 struct vcpu {
@@ -46,18 +49,33 @@ static void add(struct torture_worker *w)
 	atomic_fetch_add(&adding, (u32)-1);
 }
 
-static u32 iterate(void)
+/* Every chunk's middle is where one that waits does. */
+static u32 iterate(bool waits)
 {
 	struct vcpu *v;
 	u32 n = 0, last = 0;
 
 	vm_for_each_vcpu (v, table, i) {
+		if (waits && i % VCPU_CHUNK == VCPU_CHUNK / 2)
+			sched_yield();
 		check_vcpu(v, i);
+		TORTURE_CHECK(vcpu_table_get(table, i) == v, "vCPU %u is not there any more", i);
 		TORTURE_CHECK(n == 0 || i > last, "vCPU %u comes after %u", i, last);
 		last = i;
 		n++;
 	}
 	return n;
+}
+
+static void look_up(struct torture_worker *w)
+{
+	for (u32 i = 0; i < LOOKUPS; i++) {
+		u32 k = torture_random(w, VM_MAX_CPUS);
+		struct vcpu *v = vcpu_table_get(table, k);
+
+		if (v)
+			check_vcpu(v, k);
+	}
 }
 
 static void check_edges(void)
@@ -79,10 +97,11 @@ static void read(struct torture_worker *w)
 	do {
 		/* Acquire: who sees that all have been added sees them. */
 		adders = load_acquire(&adding) != 0;
-		n = iterate();
+		n = iterate(w->operations % 2);
 		TORTURE_CHECK(n >= before, "%u vCPUs were there, now %u", before, n);
 		before = n;
 		check_edges();
+		look_up(w);
 		torture_beat(w);
 		w->operations++;
 	} while (adders && torture_waiting());

@@ -8,8 +8,8 @@ TSAN_CFLAGS := $(HOST_CFLAGS) -fsanitize=thread -Wno-tsan -include tests/tsan/pa
 TSAN_SOURCES := mm/frame.c mm/heap.c mm/ptab.c mm/ptab_split.c hv/vcpu_table.c hv/hyperv/vp_index.c hv/vcpu_flush.c core/log.c \
 	core/patience.c core/rcu.c core/rcu_defer.c hv/dev/apic_bus.c \
 	$(wildcard hv/dev/lapic*.c) hv/dev/ioapic.c hv/guest_tsc.c core/rbtree.c core/interval_tree.c \
-	hv/slot_backing.c hv/slot_set.c hv/slots.c hv/dirty_bitmap.c hv/mmu/dirty_log.c hv/mmu/dirty_merge.c hv/mmu/tdp.c \
-	tests/unit/shim/shim.c
+	mm/ptab_run.c hv/mmu/prefetch.c hv/slot_backing.c hv/slot_set.c hv/slots.c hv/dirty_bitmap.c hv/mmu/dirty_log.c \
+	hv/mmu/dirty_merge.c hv/mmu/tdp.c tests/unit/shim/shim.c
 TSAN_OBJECTS := $(patsubst %.c,$(TSAN)/%.o,$(TSAN_SOURCES))
 TSAN_PROGRAMS := $(patsubst tests/tsan/%.c,$(TSAN)/%,$(wildcard tests/tsan/tsan_*.c))
 

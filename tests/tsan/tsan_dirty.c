@@ -49,6 +49,7 @@ static const struct ptab_fmt fmt = {
 	.max_leaf_level = 2,
 };
 static enum dirty_method method;
+static struct vm_config config;
 static struct vm vm;
 static u64 memory[PAGES][TSAN_THREADS], copy[PAGES][TSAN_THREADS];
 static bool stop;
@@ -149,7 +150,13 @@ static enum dirty_method dirty_method(void)
 	return method;
 }
 
-static const struct backend_ops fake = { .tdp_ram_flags = flags,
+static const struct ptab_fmt *format(void)
+{
+	return &fmt;
+}
+
+static const struct backend_ops fake = { .tdp_format = format,
+					 .tdp_ram_flags = flags,
 					 .tdp_rom_flags = flags,
 					 .dirty_method = dirty_method };
 const struct backend_ops *backend = &fake;
@@ -179,7 +186,7 @@ static bool translate(struct processor *p, u64 gpa)
 		return true; /* large: dirty from the start */
 	if (e & W)
 		return set_dirty(p, gpa, leaf, e);
-	TSAN_CHECK(tdp_fault(&p->vcpu, GPA(gpa), true) == TDP_RESUME);
+	TSAN_CHECK(tdp_fault(&p->vcpu, NULL, GPA(gpa), true) == TDP_RESUME);
 	return false;
 }
 
@@ -291,6 +298,7 @@ static void run_method(enum dirty_method m)
 	over = TSAN_THREADS;
 	wanted = 0;
 	memset(&vm, 0, sizeof(vm));
+	vm.config = &config;
 	memset(memory, 0, sizeof(memory));
 	memset(processors, 0, sizeof(processors));
 	for (unsigned i = 0; i < TSAN_THREADS; i++)
@@ -298,7 +306,7 @@ static void run_method(enum dirty_method m)
 	shim_phys_init(PHYS);
 	frame_init(states, HFN(PHYS / PAGE_SIZE));
 	frame_add(HPA(MIB), PHYS - MIB);
-	assert_int_equal(ptab_init(&vm.tdp, &fmt), 0);
+	assert_int_equal(tdp_init(&vm), 0);
 	make_slot();
 	over = 0;
 	assert_true(tsan_run(work) > 100);

@@ -72,15 +72,19 @@ static u64 *word_of(u64 frame)
 /* As a fault does: finds the slot and maps the frame; what is there already is left alone. */
 static void fault(struct slot_cache *cache, u64 gfn)
 {
-	const struct slot *s = slots_find(&slots, cache, GFN(gfn));
+	struct slot *s, *last;
 	u64 none = 0;
 
-	if (!s) {
-		TSAN_CHECK(slots_in_gap(&slots, cache, GFN(gfn)) ||
-			   cache->generation != slots_generation(&slots));
+	if (!slots_recall(&slots, cache, GFN(gfn), &s))
+		s = slots_find(&slots, cache, GFN(gfn));
+	/* What was found is remembered, until there is a new generation. */
+	TSAN_CHECK(slots_recall(&slots, cache, GFN(gfn), &last)
+			   ? last == s
+			   : cache->generation != slots_generation(&slots));
+	if (!s)
 		return;
-	}
 	TSAN_CHECK(slot_holds(s, GFN(gfn)) && s->pages == s->backing->pages);
+	TSAN_CHECK(cache->slot == s && cache->extent->backing == s->backing);
 	if (!(s->flags & SLOT_INVALID))
 		(void)atomic_cmpxchg(&mapped[gfn], &none, slot_frame(s, GFN(gfn)).v);
 }

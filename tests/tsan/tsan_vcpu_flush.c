@@ -22,6 +22,7 @@ static struct vcpu vcpus[TSAN_THREADS];
 static u64 number;		 /* what is mapped */
 static u64 flushed;		 /* what all must see */
 static u64 cached[TSAN_THREADS]; /* by its thread only; 0: nothing */
+static struct shootdown_cpu cpus[TSAN_THREADS];
 static __thread struct vcpu *self;
 
 static void flush_guest(struct vcpu *v)
@@ -38,6 +39,11 @@ bool sched_post_quietly(struct thread *t, u32 bits)
 {
 	atomic_fetch_or(&t->pending, bits);
 	return t != &self->thread && sched_is_running(t);
+}
+
+u32 cpu_count(void)
+{
+	return TSAN_THREADS;
 }
 
 void vm_kill(struct vcpu *v, const char *fmt, ...)
@@ -57,29 +63,47 @@ static void run_guest(struct vcpu *v)
 	TSAN_CHECK(cached[v->index] >= due);
 }
 
-/* Maps anew, and has all flush. */
-static void remap(struct vcpu *v)
+/* Maps anew, and has all flush: as one, or each for itself. */
+static void remap(struct vcpu *v, bool as_one)
 {
 	struct vcpu_flush f;
 	u64 n = atomic_fetch_add(&number, 1ull) + 1, before = load_acquire(&flushed);
 
 	vcpu_flush_begin(&f, v);
-	for (unsigned i = 0; i < TSAN_THREADS; i++)
+	if (as_one)
+		vcpu_flush_add_all(&f);
+	for (unsigned i = 0; !as_one && i < TSAN_THREADS; i++)
 		vcpu_flush_add(&f, &vcpus[i]);
 	vcpu_flush_finish(&f);
 	while (before < n && !atomic_cmpxchg(&flushed, &before, n))
 		;
 }
 
+/* As ensure_loaded() has it. */
+static void load(struct vcpu *v)
+{
+	struct shootdown_cpu *c = &cpus[v->index];
+
+	WRITE_ONCE(c->vcpu, v);
+	atomic_xchg(&c->loaded, 1u);
+	vcpu_flush_catch_up(v);
+}
+
 /* Not running: nobody waits for it, and it flushes before it runs again. */
 static void nap(struct vcpu *v, struct tsan_thread *t)
 {
+	bool unload = tsan_random(t, 2);
+
+	if (unload)
+		store_release(&cpus[v->index].loaded, 0u);
 	store_release(&v->thread.state, THREAD_BLOCKED);
 	for (unsigned i = tsan_random(t, 50); i; i--)
 		cpu_relax();
 	WRITE_ONCE(v->thread.state, THREAD_RUNNING);
 	/* As the scheduler has one when it goes on with a thread. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)THREAD_RESCHED);
+	if (unload)
+		load(v);
 }
 
 static void *live(void *arg)
@@ -87,11 +111,12 @@ static void *live(void *arg)
 	struct tsan_thread *t = arg;
 	struct vcpu *v = self = &vcpus[t->id];
 
+	load(v);
 	while (tsan_going(t)) {
 		vcpu_flush_serve(v);
 		run_guest(v);
 		if (tsan_random(t, 4) == 0)
-			remap(v);
+			remap(v, tsan_random(t, 2));
 		if (tsan_random(t, 16) == 0)
 			nap(v, t);
 	}
@@ -103,6 +128,7 @@ static void test_all_flush_all(void **unused)
 {
 	(void)unused;
 	number = 1;
+	vm.shootdown.cpu = cpus;
 	for (unsigned i = 0; i < TSAN_THREADS; i++) {
 		vcpus[i].vm = &vm;
 		vcpus[i].index = i;

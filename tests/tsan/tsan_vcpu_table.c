@@ -1,4 +1,5 @@
-/* The vCPU table: readers go through it while vCPUs are added, chunk by chunk. */
+/* The vCPU table: readers go through it and look up while vCPUs are added, chunk by chunk; one of
+ * them waits on its way. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -6,13 +7,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hv/vcpu_table.h"
 #include "mm/frame.h"
 #include "shim.h"
 #include "tsan.h"
 
-#define PHYS (16 * MIB)
+#define PHYS	(16 * MIB)
+#define LOOKUPS 256
+#define WAIT_US 50
 
 /* Its own: the table only passes pointers on. */
 struct vcpu {
@@ -38,23 +42,43 @@ static void add_all(struct tsan_thread *t)
 	store_release(&added, 1);
 }
 
+static void look_up(struct tsan_thread *t)
+{
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		u32 k = tsan_random(t, VM_MAX_CPUS + 1);
+		struct vcpu *v = vcpu_table_get(&table, k);
+
+		TSAN_CHECK(!v || (k < VM_MAX_CPUS && v->index == k));
+	}
+}
+
+/* Goes through the table; one that waits does so in the midst of every chunk, while others add, and
+ * then uses the vCPU it holds. */
+static u32 iterate(bool waits)
+{
+	struct vcpu *v;
+	u32 n = 0;
+
+	vm_for_each_vcpu (v, &table, i) {
+		if (waits && i % VCPU_CHUNK == VCPU_CHUNK / 2)
+			usleep(WAIT_US);
+		TSAN_CHECK(v->index == i && vcpu_table_get(&table, i) == v);
+		n++;
+	}
+	return n;
+}
+
 static void read_all(struct tsan_thread *t)
 {
 	u32 n, before = 0;
 	bool all;
 
 	do {
-		struct vcpu *v;
-
 		all = load_acquire(&added);
-		n = 0;
-		vm_for_each_vcpu (v, &table, i) {
-			TSAN_CHECK(v->index == i);
-			n++;
-		}
+		n = iterate(t->id == 1);
 		TSAN_CHECK(n >= before);
 		before = n;
-		TSAN_CHECK(!vcpu_table_get(&table, VM_MAX_CPUS));
+		look_up(t);
 		t->operations++;
 	} while (!all);
 	TSAN_CHECK(n == VM_MAX_CPUS);

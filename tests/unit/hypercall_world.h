@@ -23,7 +23,7 @@
 static u8 world_ram[WORLD_RAM];
 static struct vm *world_vm;
 static unsigned *world_flushed, *world_sent; /* how often, by the vCPU's number */
-static unsigned world_visits, world_finished, world_reads;
+static unsigned world_visits, world_finished, world_reads, world_all;
 static u8 world_vector;
 
 int guest_mem_read(struct vm *vm, gpa_t gpa, void *buf, size_t n)
@@ -54,16 +54,28 @@ int guest_mem_zero(struct vm *vm, gpa_t gpa, size_t n)
 	return 0;
 }
 
+/* Indexes are given before anybody looks. */
+void rcu_synchronize(void)
+{
+	abort();
+}
+
 void vcpu_flush_begin(struct vcpu_flush *f, struct vcpu *self)
 {
 	f->self = self;
 }
 
-void vcpu_flush_add(struct vcpu_flush *f, struct vcpu *target)
+void vcpu_flush_ask(struct vcpu_flush *f, struct vcpu *target)
 {
 	(void)f;
 	world_flushed[target->index]++;
 	world_visits++;
+}
+
+void vcpu_flush_add_all(struct vcpu_flush *f)
+{
+	(void)f;
+	world_all++;
 }
 
 void vcpu_flush_finish(struct vcpu_flush *f)
@@ -88,7 +100,7 @@ static inline struct vcpu *world_create(u32 count, const u16 *index)
 	world_flushed = calloc(count, sizeof(*world_flushed));
 	world_sent = calloc(count, sizeof(*world_sent));
 	memset(world_ram, 0, sizeof(world_ram));
-	world_visits = world_finished = world_reads = 0;
+	world_visits = world_finished = world_reads = world_all = 0;
 	for (u32 i = 0; i < count; i++) {
 		struct vcpu *v = calloc(1, sizeof(*v));
 

@@ -125,7 +125,7 @@ static void touch(u64 gpa)
 			break;
 		}
 		faults++;
-		assert_int_equal(tdp_fault(&vcpu, GPA(gpa), true), TDP_RESUME);
+		assert_int_equal(tdp_fault(&vcpu, NULL, GPA(gpa), true), TDP_RESUME);
 	}
 	tlb[gpa >> PAGE_SHIFT] = true;
 }
@@ -199,7 +199,13 @@ static enum dirty_method dirty_method(void)
 	return method;
 }
 
-static const struct backend_ops fake = { .tdp_ram_flags = ram_flags,
+static const struct ptab_fmt *format(void)
+{
+	return &fmt;
+}
+
+static const struct backend_ops fake = { .tdp_format = format,
+					 .tdp_ram_flags = ram_flags,
 					 .tdp_rom_flags = rom_flags,
 					 .dirty_method = dirty_method };
 const struct backend_ops *backend = &fake;
@@ -224,7 +230,7 @@ static int set_up(void **unused)
 	shootdown_error = 0;
 	stale_gpa = 0;
 	stale_written = false;
-	if (ptab_init(&vm.tdp, &fmt) || vm_slots_init(&vm))
+	if (tdp_init(&vm) || vm_slots_init(&vm))
 		return -1;
 	if (slot_backing_alloc(spec.base, spec.pages, false, &b) ||
 	    slots_create(&vm.slots, &spec, b))
@@ -454,8 +460,8 @@ static void test_changes(void **unused)
 	expect(written);
 	touch(far + 3 * PAGE_SIZE);
 	assert_int_equal(slots_set_flags(&vm.slots, ID, SLOT_DIRTY_LOG | SLOT_READ_ONLY), 0);
-	assert_int_equal(tdp_fault(&vcpu, GPA(far), true), TDP_RESUME);
-	assert_int_equal(tdp_fault(&vcpu, GPA(far), true), TDP_EMULATE);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(far), true), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(far), true), TDP_EMULATE);
 	assert_int_equal(slots_set_flags(&vm.slots, ID, SLOT_DIRTY_LOG), 0);
 	touch(far + 600 * PAGE_SIZE);
 	/* Words whose pages lie in two tables. */
@@ -475,8 +481,8 @@ static void test_reads(void **unused)
 	(void)unused;
 	log_is(true);
 	for (u64 i = 0; i < PAGES; i += 7)
-		assert_int_equal(tdp_fault(&vcpu, GPA(page_of(i)), false), TDP_RESUME);
-	assert_int_equal(tdp_fault(&vcpu, GPA(page_of(5)), false), TDP_RESUME);
+		assert_int_equal(tdp_fault(&vcpu, NULL, GPA(page_of(i)), false), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(page_of(5)), false), TDP_RESUME);
 	expect(nothing);
 	touch(page_of(5));
 	expect(written);

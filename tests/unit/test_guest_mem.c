@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arch/x86/cpu.h"
+#include "core/percpu.h"
 #include "hv/backend.h"
 #include "hv/guest_mem.h"
 #include "hv/mmu/tdp.h"
@@ -39,7 +40,7 @@ static struct vm vm;
 static struct vcpu vcpu;
 static u8 *states;
 static unsigned shootdowns, kills;
-static u32 posted;
+static struct cpu cpu;
 
 void trap_irq_window(void)
 {
@@ -58,8 +59,7 @@ int shootdown(struct vm *v)
 
 void sched_post(struct thread *t, u32 bits)
 {
-	assert_ptr_equal(t, &vcpu.thread);
-	posted |= bits;
+	fail_msg("posted to another thread: %s, 0x%x", t->name, bits);
 }
 
 void vm_kill(struct vcpu *v, const char *why, ...)
@@ -79,12 +79,18 @@ static u64 rom_flags(void)
 	return ROM;
 }
 
+static const struct ptab_fmt *format(void)
+{
+	return &fmt;
+}
+
 static enum dirty_method dirty_method(void)
 {
 	return DIRTY_BITS;
 }
 
-static const struct backend_ops fake = { .tdp_ram_flags = ram_flags,
+static const struct backend_ops fake = { .tdp_format = format,
+					 .tdp_ram_flags = ram_flags,
 					 .tdp_rom_flags = rom_flags,
 					 .dirty_method = dirty_method };
 const struct backend_ops *backend = &fake;
@@ -100,8 +106,11 @@ static int set_up(void **unused)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vm.config = &config;
 	vcpu.vm = &vm;
-	shootdowns = kills = posted = 0;
-	return ptab_init(&vm.tdp, &fmt);
+	cpu = (struct cpu){ .self = &cpu, .current = &vcpu.thread };
+	shim_use_cpu(&cpu);
+	shootdowns = kills = 0;
+	config = (struct vm_config){ 0 };
+	return tdp_init(&vm);
 }
 
 static int tear_down(void **unused)
@@ -218,25 +227,25 @@ static void test_faults(void **unused)
 
 	(void)unused;
 	create();
-	assert_int_equal(tdp_fault(&vcpu, GPA(0xa0000), false), TDP_EMULATE);
-	assert_int_equal(tdp_fault(&vcpu, GPA(MIB + 5), true), TDP_RESUME); /* was there */
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(0xa0000), false), TDP_EMULATE);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(MIB + 5), true), TDP_RESUME); /* was there */
 	assert_int_equal(tdp_unmap_slot(&vm, slot_at(MIB)), 0);
 	assert_int_equal(shootdowns, 1);
 	for (u64 a = MIB; a < 5 * MIB + 0x3000; a += PAGE_SIZE)
 		assert_false(ptab_translate(&vm.tdp, a, &pa));
 	expect_ram(8 * MIB); /* another slot's */
-	assert_int_equal(tdp_fault(&vcpu, GPA(M2 + 0x5123), true), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(M2 + 0x5123), true), TDP_RESUME);
 	expect_leaf(M2, RAM, 2);
 	expect_leaf(2 * M2 - 1, RAM, 2);
 	assert_false(ptab_translate(&vm.tdp, 2 * M2, &pa));
 	/* The slot begins and ends within these. */
-	assert_int_equal(tdp_fault(&vcpu, GPA(MIB + 0x5123), false), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(MIB + 0x5123), false), TDP_RESUME);
 	expect_leaf(MIB + 0x5000, RAM, 1);
 	assert_false(ptab_translate(&vm.tdp, MIB + 0x4fff, &pa));
-	assert_int_equal(tdp_fault(&vcpu, GPA(5 * MIB + 0x2000), false), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(5 * MIB + 0x2000), false), TDP_RESUME);
 	expect_leaf(5 * MIB + 0x2000, RAM, 1);
 	expect_hole(5 * MIB + 0x3000);
-	assert_int_equal(kills | posted, 0);
+	assert_int_equal(kills | vcpu.thread.pending, 0);
 }
 
 static void test_changes(void **unused)
@@ -246,15 +255,15 @@ static void test_changes(void **unused)
 	memset(at(8 * MIB), 0x5a, 0x2000);
 	assert_int_equal(slots_set_flags(&vm.slots, 2, SLOT_READ_ONLY), 0);
 	assert_int_equal(shootdowns, 1);
-	assert_int_equal(tdp_fault(&vcpu, GPA(8 * MIB), true), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(8 * MIB), true), TDP_RESUME);
 	expect_leaf(8 * MIB, ROM, 1);
-	assert_int_equal(tdp_fault(&vcpu, GPA(8 * MIB), true), TDP_EMULATE);
-	assert_int_equal(tdp_fault(&vcpu, GPA(8 * MIB), false), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(8 * MIB), true), TDP_EMULATE);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(8 * MIB), false), TDP_RESUME);
 	/* It takes its contents along, and is gone where it was. */
 	assert_int_equal(slots_move(&vm.slots, 2, GFN(0x10000)), 0);
 	expect_hole(8 * MIB);
-	assert_int_equal(tdp_fault(&vcpu, GPA(8 * MIB), false), TDP_EMULATE);
-	assert_int_equal(tdp_fault(&vcpu, GPA(0x10001000), false), TDP_RESUME);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(8 * MIB), false), TDP_EMULATE);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(0x10001000), false), TDP_RESUME);
 	expect_leaf(0x10001000, ROM, 1);
 	assert_int_equal(at(0x10001fff)[0], 0x5a);
 	assert_int_equal(slots_delete(&vm.slots, 2), 0);
@@ -271,8 +280,8 @@ static void test_invalid(void **unused)
 	create();
 	assert_int_equal(tdp_unmap_slot(&vm, slot_at(8 * MIB)), 0);
 	slot_at(8 * MIB)->flags |= SLOT_INVALID;
-	assert_int_equal(tdp_fault(&vcpu, GPA(8 * MIB), false), TDP_LEAVE);
-	assert_int_equal(posted, THREAD_RESCHED);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(8 * MIB), false), TDP_LEAVE);
+	assert_int_equal(vcpu.thread.pending, THREAD_RESCHED);
 	assert_false(ptab_translate(&vm.tdp, 8 * MIB, &(hpa_t){ 0 }));
 	assert_int_equal(guest_mem_read(&vm, GPA(8 * MIB), &b, 1), -EFAULT);
 }
@@ -290,7 +299,7 @@ static void test_no_tables(void **unused)
 			n++;
 	}
 	assert_true(n < ARRAY_SIZE(all));
-	assert_int_equal(tdp_fault(&vcpu, GPA(0x1000000000), false), TDP_LEAVE);
+	assert_int_equal(tdp_fault(&vcpu, NULL, GPA(0x1000000000), false), TDP_LEAVE);
 	assert_int_equal(kills, 1);
 	while (n--)
 		frame_free(all[n], frame_order(all[n]));

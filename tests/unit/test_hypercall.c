@@ -24,7 +24,7 @@ static void forget(u32 count)
 {
 	memset(world_flushed, 0, count * sizeof(*world_flushed));
 	memset(world_sent, 0, count * sizeof(*world_sent));
-	world_visits = 0;
+	world_visits = world_all = 0;
 }
 
 static u64 result_at(u64 input, u64 at)
@@ -97,27 +97,92 @@ static void test_permuted_and_sparse(void **unused)
 	assert_int_equal(world_sent[4], 1);
 }
 
+/* The last call flushed all vCPUs as one, and none by itself; or not. */
+static void expect_all(bool all)
+{
+	assert_int_equal(world_all, all);
+	assert_int_equal(!world_visits, all);
+	forget(0);
+}
+
 static void test_all(void **unused)
 {
 	(void)unused;
 	build(200, NULL);
 	PUT(0, HV_FLUSH_ALL_PROCESSORS | HV_FLUSH_ALL_SPACES | HV_FLUSH_NON_GLOBAL, BIT(3));
 	assert_int_equal(result(HV_CALL_FLUSH_SPACE), HV_SUCCESS);
-	assert_int_equal(world_visits, 200);
-	forget(200);
+	expect_all(true);
 	PUT(0, 0, HV_SET_ALL, BIT(0));
 	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX), HV_SUCCESS);
-	assert_int_equal(world_visits, 200);
-	forget(200);
+	expect_all(true);
 	/* The flag counts more than the set. */
 	PUT(0, HV_FLUSH_ALL_PROCESSORS, HV_SET_SPARSE, 0);
 	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX), HV_SUCCESS);
-	assert_int_equal(world_visits, 200);
-	forget(200);
+	expect_all(true);
+	assert_int_equal(world_finished, 3);
 	PUT(0x20, HV_SET_ALL, 0);
 	assert_int_equal(result(HV_CALL_SEND_IPI_EX), HV_SUCCESS);
 	assert_int_equal(world_visits, 200);
 	assert_int_equal(world_sent[199], 1);
+}
+
+/* All are named one by one: the same as all. One is missing: each for itself. */
+static void test_all_named(void **unused)
+{
+	static const u16 index[] = { 2, 0, 63, 64, 4095 };
+
+	(void)unused;
+	build(64, NULL);
+	PUT(0, 0, UINT64_MAX);
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE), HV_SUCCESS);
+	expect_all(true);
+	for (unsigned i = 0; i < 64; i += 21) {
+		PUT(0, 0, UINT64_MAX & ~BIT(i));
+		assert_int_equal(result(HV_CALL_FLUSH_SPACE), HV_SUCCESS);
+		assert_int_equal(world_visits, 63);
+		expect_all(false);
+	}
+	world_destroy();
+	build(65, NULL);
+	/* A mask cannot name the 65th; a set of two banks can. */
+	PUT(0, 0, UINT64_MAX);
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE), HV_SUCCESS);
+	expect_all(false);
+	PUT(0, 0, HV_SET_SPARSE, BIT(0) | BIT(1) | BIT(9), UINT64_MAX, BIT(0), 5);
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX | VAR(3)), HV_SUCCESS);
+	expect_all(true);
+	PUT(0, 0, HV_SET_SPARSE, BIT(0) | BIT(2), UINT64_MAX, UINT64_MAX);
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX | VAR(2)), HV_SUCCESS);
+	expect_all(false);
+	world_destroy();
+	build(5, index);
+	PUT(0, 0, HV_SET_SPARSE, BIT(0) | BIT(1) | BIT(63), BIT(0) | BIT(2) | BIT(63), BIT(0),
+	    BIT(63));
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX | VAR(3)), HV_SUCCESS);
+	expect_all(true);
+	PUT(0, 0, HV_SET_SPARSE, BIT(0) | BIT(1) | BIT(63), BIT(0) | BIT(2) | BIT(63), BIT(0),
+	    BIT(62));
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX | VAR(3)), HV_SUCCESS);
+	assert_int_equal(world_flushed[4], 0);
+	expect_all(false);
+}
+
+/* Banks behind the last vCPU, and bits behind it, name nobody. */
+static void test_banks_out_of_range(void **unused)
+{
+	(void)unused;
+	build(70, NULL);
+	PUT(0, 0, HV_SET_SPARSE, BIT(1) | BIT(2) | BIT(63), UINT64_MAX, UINT64_MAX, UINT64_MAX);
+	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX | VAR(3)), HV_SUCCESS);
+	assert_int_equal(world_visits, 6);
+	for (unsigned i = 64; i < 70; i++)
+		assert_int_equal(world_flushed[i], 1);
+	forget(70);
+	PUT(0x40, HV_SET_SPARSE, BIT(2) | BIT(63), UINT64_MAX, UINT64_MAX);
+	assert_int_equal(result(HV_CALL_SEND_IPI_EX | VAR(2)), HV_SUCCESS);
+	assert_int_equal(world_visits, 0);
+	/* More banks than there can be do not fit the mask. */
+	assert_int_equal(result(HV_CALL_SEND_IPI_EX | VAR(65)), HV_INVALID_INPUT);
 }
 
 static void test_empty_sets(void **unused)
@@ -151,6 +216,10 @@ static void test_one_of_many(void **unused)
 	memset(world_ram + AT + 32, 0xff, 64 * 8);
 	PUT(0, 0, HV_SET_SPARSE, UINT64_MAX);
 	assert_int_equal(result(HV_CALL_FLUSH_SPACE_EX | VAR(64)), HV_SUCCESS);
+	assert_int_equal(world_all, 1);
+	memset(world_ram + AT + 24, 0xff, 64 * 8);
+	PUT(0x40, HV_SET_SPARSE, UINT64_MAX);
+	assert_int_equal(result(HV_CALL_SEND_IPI_EX | VAR(64)), HV_SUCCESS);
 	assert_int_equal(world_visits, 1 + VM_MAX_CPUS);
 }
 
@@ -167,6 +236,23 @@ static void test_lists(void **unused)
 	PUT(0, 0, HV_SET_SPARSE, BIT(0), BIT(1), 0x1000);
 	assert_int_equal(result(HV_CALL_FLUSH_LIST_EX | COUNT(1) | VAR(1)), COUNT(1));
 	assert_int_equal(world_flushed[1], 3);
+	assert_int_equal(result(HV_CALL_FLUSH_LIST_EX | COUNT(4) | START(3) | VAR(1)), COUNT(4));
+	assert_int_equal(world_flushed[1], 4);
+	/* Header, bank and list fill the page, or the list crosses into the next. */
+	assert_int_equal(result(HV_CALL_FLUSH_LIST_EX | COUNT(507) | VAR(1)), COUNT(507));
+	assert_int_equal(result(HV_CALL_FLUSH_LIST_EX | COUNT(508) | VAR(1)), HV_INVALID_ALIGNMENT);
+	assert_int_equal(world_flushed[1], 5);
+	put(AT + PAGE_SIZE - 40, (const u64[]){ 0, 0, BIT(1), 0x1000, 0x2000 }, 5);
+	assert_int_equal(result_at(HV_CALL_FLUSH_LIST | COUNT(2), AT + PAGE_SIZE - 40), COUNT(2));
+	assert_int_equal(result_at(HV_CALL_FLUSH_LIST | COUNT(3), AT + PAGE_SIZE - 40),
+			 HV_INVALID_ALIGNMENT);
+	assert_int_equal(result_at(HV_CALL_FLUSH_LIST | COUNT(3) | START(2), AT + PAGE_SIZE - 40),
+			 HV_INVALID_ALIGNMENT | COUNT(2));
+	/* What does not begin is done as far as it was. */
+	PUT(0, BIT(5), BIT(1), 0x1000, 0x2000);
+	assert_int_equal(result(HV_CALL_FLUSH_LIST | COUNT(2) | START(1)),
+			 HV_INVALID_PARAMETER | COUNT(1));
+	forget(2);
 	/* The list fills the page to its last byte, or one too many. */
 	PUT(0, 0, BIT(1));
 	assert_int_equal(result(HV_CALL_FLUSH_LIST | COUNT(509)), COUNT(509));
@@ -303,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_identity),      T(test_permuted_and_sparse),
 		T(test_all),	       T(test_empty_sets),
+		T(test_all_named),     T(test_banks_out_of_range),
 		T(test_one_of_many),   T(test_lists),
 		T(test_invalid_input), T(test_addresses),
 		T(test_parameters),    T(test_who_may),

@@ -34,6 +34,20 @@ static unsigned model_count(u64 first, u64 last)
 	return n;
 }
 
+/* Each node knows the highest number below it. */
+static u64 check_highest(const struct rb_node *rb)
+{
+	const struct interval_node *n = rb ? rb_entry(rb, const struct interval_node, rb) : NULL;
+	u64 highest = 0;
+
+	if (!n)
+		return 0;
+	highest = MAX(check_highest(rb->left), check_highest(rb->right));
+	highest = MAX(highest, n->last);
+	assert_int_equal(n->highest, highest);
+	return highest;
+}
+
 /* All that meet are found, once each, in order. */
 static void check(u64 first, u64 last)
 {
@@ -51,6 +65,16 @@ static void check(u64 first, u64 last)
 	assert_int_equal(found, model_count(first, last));
 }
 
+/* The last in order of those that begin at `first` or before it. */
+static struct interval_node *model_before(u64 first)
+{
+	struct rb_node *n = rb_last(&tree.rb);
+
+	while (n && rb_entry(n, struct interval_node, rb)->first > first)
+		n = rb_prev(n);
+	return n ? rb_entry(n, struct interval_node, rb) : NULL;
+}
+
 static void toggle(unsigned i)
 {
 	if (in[i]) {
@@ -58,7 +82,10 @@ static void toggle(unsigned i)
 	} else {
 		items[i].first = rnd(SPACE);
 		items[i].last = items[i].first + rnd(rnd(8) ? 10 : SPACE);
-		interval_tree_insert(&tree, &items[i]);
+		if (rnd(2))
+			interval_tree_insert(&tree, &items[i]);
+		else
+			interval_tree_insert_after(&tree, &items[i], model_before(items[i].first));
 	}
 	in[i] = !in[i];
 }
@@ -74,6 +101,7 @@ static void test_random(void **unused)
 		toggle(rnd(step % 1000 < 500 ? ITEMS : 4));
 		check(first, last);
 		check(first, first);
+		check_highest(tree.rb.root);
 	}
 	check(0, UINT64_MAX);
 }

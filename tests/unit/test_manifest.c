@@ -186,13 +186,13 @@ static void test_keys_bad(void **state)
 		VM_A "foo = 1\n",
 		"manifest:4: [vm a] unknown key `foo`; expected one of: cpus, memory, kernel, "
 		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots, "
-		"test_hypercalls, hyperv, vp_index",
+		"test_hypercalls, hyperv, vp_index, populate, prefetch",
 		0);
 	expect_error(
 		VM_A "CPUS = 1\n",
 		"manifest:4: [vm a] unknown key `CPUS`; expected one of: cpus, memory, kernel, "
 		"initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, reboots, "
-		"test_hypercalls, hyperv, vp_index",
+		"test_hypercalls, hyperv, vp_index, populate, prefetch",
 		0);
 	expect_error(VM_A "= 1\n",
 		     "manifest:4: [vm a] unknown key ``; expected one of: " MANIFEST_KEYS, 0);
@@ -528,6 +528,55 @@ static void test_vp_index(void **state)
 	assert_int_equal(m.vm[0]->vp_index_count, 0);
 }
 
+static void test_populate(void **state)
+{
+	static const char *const odd[] = { "", "Lazy", "lazy4k", "lazy 4k", "on", "lazy-4k lazy" };
+
+	(void)state;
+	assert_int_equal(parse(VM_A), 0);
+	assert_int_equal(m.vm[0]->populate, VM_POPULATE_EAGER);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "populate = lazy # so\n"), 0);
+	assert_int_equal(m.vm[0]->populate, VM_POPULATE_LAZY);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "populate = lazy-4k\n"), 0);
+	assert_int_equal(m.vm[0]->populate, VM_POPULATE_LAZY_4K);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "populate = eager\n"), 0);
+	assert_int_equal(m.vm[0]->populate, VM_POPULATE_EAGER);
+	manifest_free(&m);
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++)
+		refuse("populate", odd[i], "eager, lazy or lazy-4k");
+}
+
+/* The edges of MAX_PTE_PREFETCH. */
+static void test_prefetch(void **state)
+{
+	static const char *const odd[] = { "129", "-1", "4294967296", "0x8", "8 9", "8K" };
+	static const struct {
+		const char *line;
+		u32 number;
+	} good[] = { { "prefetch = 0\n", 0 },
+		     { "prefetch = 1\n", 1 },
+		     { "prefetch = 127\n", 127 },
+		     { "prefetch = 128\n", 128 } };
+	char text[128];
+
+	(void)state;
+	assert_int_equal(parse(VM_A), 0);
+	assert_int_equal(m.vm[0]->prefetch, VM_PREFETCH_DEFAULT);
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		manifest_free(&m);
+		snprintf(text, sizeof(text), VM_A "%s", good[i].line);
+		assert_int_equal(parse(text), 0);
+		assert_int_equal(m.errors, 0);
+		assert_int_equal(m.vm[0]->prefetch, good[i].number);
+	}
+	manifest_free(&m);
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++)
+		refuse("prefetch", odd[i], "a number of pages from 0 to 128");
+}
+
 static void test_vp_index_bad(void **state)
 {
 	static const char *const odd[] = { "4096", "-1", "backwards", "0x1", "1 2" };
@@ -711,6 +760,7 @@ int main(void)
 		TEST(test_module_limit),  TEST(test_switches),
 		TEST(test_weight),	  TEST(test_processors),
 		TEST(test_vp_index),	  TEST(test_vp_index_bad),
+		TEST(test_populate),	  TEST(test_prefetch),
 		TEST(test_sections_bad),  TEST(test_vm_name_length),
 		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
 		TEST(test_size_limit),	  TEST(test_errors_shown),

@@ -40,9 +40,10 @@ static bool before(const struct rb_node *a, const struct rb_node *b)
 	return item_of(a)->key < item_of(b)->key;
 }
 
-static void update(struct rb_node *n)
+static bool update(struct rb_node *n)
 {
 	struct item *i = item_of(n), *l = item_of(n->left), *r = item_of(n->right);
+	unsigned size = i->size, max = i->max;
 
 	i->size = 1 + (l ? l->size : 0) + (r ? r->size : 0);
 	i->max = i->key;
@@ -50,6 +51,7 @@ static void update(struct rb_node *n)
 		i->max = l->max;
 	if (r && r->max > i->max)
 		i->max = r->max;
+	return i->size != size || i->max != max;
 }
 
 /* Returns the number of black nodes on every way down. */
@@ -105,10 +107,14 @@ static void insert(struct rb_tree *t, struct item *it, unsigned key)
 	it->key = key;
 	it->stamp = stamps++;
 	it->in = true;
-	rb_insert(t, &it->node, before);
 	for (; i && model[i - 1]->key > key; i--)
 		model[i] = model[i - 1];
 	model[i] = it;
+	/* By a search, or behind the one that it has to stand behind. */
+	if (it->stamp % 3)
+		rb_insert(t, &it->node, before);
+	else
+		rb_insert_after(t, &it->node, i ? &model[i - 1]->node : NULL);
 }
 
 static void remove(struct rb_tree *t, struct item *it)

@@ -180,32 +180,37 @@ static void test_flush_fails(void **unused)
 static void test_caches(void **unused)
 {
 	struct slot_set *set;
-	struct slot *s;
+	struct slot *s, *recalled;
 
 	(void)unused;
 	model_create(0, 10, 4, 0);
 	model_create(1, 20, 4, 0);
 	set = slots_active(&model_slots);
-	assert_false(slots_in_gap(&model_slots, &model_cache, GFN(15))); /* nothing known yet */
+	assert_false(model_in_gap(GFN(15))); /* nothing known yet */
 	assert_null(slots_find(&model_slots, &model_cache, GFN(15)));
-	assert_true(slots_in_gap(&model_slots, &model_cache, GFN(14)));
-	assert_true(slots_in_gap(&model_slots, &model_cache, GFN(19)));
-	assert_false(slots_in_gap(&model_slots, &model_cache, GFN(13)));
-	assert_false(slots_in_gap(&model_slots, &model_cache, GFN(20)));
+	assert_true(model_in_gap(GFN(14)));
+	assert_true(model_in_gap(GFN(19)));
+	assert_false(model_in_gap(GFN(13)));
+	assert_false(model_in_gap(GFN(20)));
 	s = slots_find(&model_slots, &model_cache, GFN(22));
 	assert_ptr_equal(model_cache.slot, s);
-	assert_true(slots_in_gap(&model_slots, &model_cache, GFN(15))); /* both are kept */
+	assert_ptr_equal(model_cache.extent->backing, s->backing);
+	assert_true(slots_recall(&model_slots, &model_cache, GFN(23), &recalled));
+	assert_ptr_equal(recalled, s);
+	assert_false(slots_recall(&model_slots, &model_cache, GFN(24), &recalled));
+	assert_null(recalled);
+	assert_true(model_in_gap(GFN(15))); /* both are kept */
 	assert_ptr_equal(slot_set_find(set, GFN(22)), s);
 	assert_ptr_equal(set->last_used, s);
 	/* The set that had it as its last one has its successor in the end. */
 	model_set_flags(1, SLOT_DIRTY_LOG);
 	assert_ptr_equal(set->last_used, slot_set_find_id(set, model_id(1)));
-	assert_false(slots_in_gap(&model_slots, &model_cache, GFN(15)));
+	assert_false(model_in_gap(GFN(15)));
 	assert_ptr_equal(slots_find(&model_slots, &model_cache, GFN(22)), set->last_used);
 	model_delete(1);
 	assert_null(set->last_used);
 	assert_null(slots_find(&model_slots, &model_cache, GFN(22)));
-	assert_true(slots_in_gap(&model_slots, &model_cache, GFN(~0ull >> 13)));
+	assert_true(model_in_gap(GFN(~0ull >> 13)));
 }
 
 /* --- backings --- */

@@ -128,6 +128,32 @@ static void test_programming(void **unused)
 	assert_int_equal(programmed, 5000);
 }
 
+/* Set again within its place: behind another nothing is told; the first is, and who leaves its
+ * place, or comes to the front. */
+static void test_set_again(void **unused)
+{
+	(void)unused;
+	timer_set(&timer[0], 3000);
+	timer_set(&timer[1], 5000);
+	timer_set(&timer[2], 7000);
+	programs = 0;
+	timer_set(&timer[1], 3000);
+	timer_set(&timer[1], 7000);
+	timer_set(&timer[1], 6000);
+	timer_set(&timer[2], UINT64_MAX);
+	timer_set(&timer[2], 8000);
+	assert_int_equal(programs, 0);
+	timer_set(&timer[0], 4000);
+	assert_int_equal(programmed, 4000);
+	timer_set(&timer[1], 2000);
+	assert_int_equal(programmed, 2000);
+	timer_set(&timer[1], 9000);
+	assert_int_equal(programmed, 4000);
+	assert_int_equal(programs, 3);
+	run_at(9000);
+	expect_fired(3, (const unsigned[]){ 0, 2, 1 });
+}
+
 static void test_cancel_and_move(void **unused)
 {
 	(void)unused;
@@ -308,9 +334,10 @@ static void test_cancel_race(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_order),	     T(test_programming),	 T(test_cancel_and_move),
-		T(test_rearm),	     T(test_cancel_in_callback), T(test_two_cpus),
-		T(test_cancel_sync), T(test_cancel_race),	 T(test_batch),
+		T(test_order),		 T(test_programming), T(test_set_again),
+		T(test_cancel_and_move), T(test_rearm),	      T(test_cancel_in_callback),
+		T(test_two_cpus),	 T(test_cancel_sync), T(test_cancel_race),
+		T(test_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

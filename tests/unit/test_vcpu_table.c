@@ -103,6 +103,93 @@ static void test_empty_chunks(void **unused)
 	assert_null(vcpu_table_next(&table, &at));
 }
 
+/* From the last index one vCPU is left, from one past it none, however the table is filled. */
+static void test_last_index(void **unused)
+{
+	u32 at;
+
+	(void)unused;
+	for (u32 i = VM_MAX_CPUS - VCPU_CHUNK; i < VM_MAX_CPUS; i++)
+		assert_int_equal(vcpu_table_add(&table, i, &vcpus[i]), 0);
+	at = 0;
+	assert_ptr_equal(vcpu_table_next(&table, &at), &vcpus[VM_MAX_CPUS - VCPU_CHUNK]);
+	at = VM_MAX_CPUS - 1;
+	assert_ptr_equal(vcpu_table_next(&table, &at), &vcpus[VM_MAX_CPUS - 1]);
+	assert_int_equal(at, VM_MAX_CPUS - 1);
+	at = VM_MAX_CPUS;
+	assert_null(vcpu_table_next(&table, &at));
+	assert_int_equal(at, VM_MAX_CPUS);
+	assert_int_equal(count_all(), VCPU_CHUNK);
+	assert_int_equal(shim_heap_live(), 1);
+}
+
+/* Every chunk's first and last place lead to the same chunk, and to no other's. */
+static void test_chunk_edges(void **unused)
+{
+	(void)unused;
+	for (u32 c = 0; c < VCPU_CHUNKS; c++) {
+		u32 first = c * VCPU_CHUNK, last = first + VCPU_CHUNK - 1;
+
+		assert_int_equal(shim_heap_live(), c);
+		assert_int_equal(vcpu_table_add(&table, last, &vcpus[last]), 0);
+		assert_null(vcpu_table_get(&table, first));
+		assert_null(vcpu_table_get(&table, last + 1));
+		assert_int_equal(vcpu_table_add(&table, first, &vcpus[first]), 0);
+		assert_int_equal(shim_heap_live(), c + 1);
+		assert_ptr_equal(vcpu_table_get(&table, first), &vcpus[first]);
+	}
+	assert_int_equal(count_all(), 2 * VCPU_CHUNKS);
+}
+
+/* A refused vCPU leaves nothing behind: no chunk, no count. */
+static void test_refused(void **unused)
+{
+	(void)unused;
+	assert_int_equal(vcpu_table_add(&table, VM_MAX_CPUS, &vcpus[0]), -ENOSPC);
+	assert_int_equal(table.count, 0);
+	assert_int_equal(shim_heap_live(), 0);
+}
+
+static void *add_between(void *arg)
+{
+	(void)arg;
+	for (u32 i = 0; i < VM_MAX_CPUS; i++) {
+		int err = vcpu_table_add(&table, i, &vcpus[i]);
+
+		if (err && err != -EEXIST)
+			atomic_fetch_add(&wrong, 1);
+	}
+	return NULL;
+}
+
+/* An iteration waits at its second vCPU until all others are there: it goes on with what it has,
+ * and meets each vCPU behind it once. */
+static void test_wait_in_the_middle(void **unused)
+{
+	struct vcpu *v, *held = NULL;
+	u32 n = 0;
+
+	(void)unused;
+	wrong = 0;
+	assert_int_equal(vcpu_table_add(&table, 5, &vcpus[5]), 0);
+	assert_int_equal(vcpu_table_add(&table, 300, &vcpus[300]), 0);
+	vm_for_each_vcpu (v, &table, i) {
+		if (++n == 2) {
+			pthread_t t;
+
+			held = v;
+			pthread_create(&t, NULL, add_between, NULL);
+			pthread_join(t, NULL);
+		}
+		assert_int_equal(v->index, i);
+		assert_int_equal(i, n == 1 ? 5 : 300 + n - 2);
+	}
+	assert_int_equal(wrong, 0);
+	assert_int_equal(n, 1 + VM_MAX_CPUS - 300);
+	assert_ptr_equal(vcpu_table_get(&table, 300), held);
+	assert_int_equal(count_all(), VM_MAX_CPUS);
+}
+
 static void test_no_memory(void **unused)
 {
 	(void)unused;
@@ -158,8 +245,15 @@ static void test_threads(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_edges),	   T(test_duplicate), T(test_empty_chunks),
-		T(test_no_memory), T(test_threads),
+		T(test_edges),
+		T(test_duplicate),
+		T(test_empty_chunks),
+		T(test_last_index),
+		T(test_chunk_edges),
+		T(test_refused),
+		T(test_wait_in_the_middle),
+		T(test_no_memory),
+		T(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

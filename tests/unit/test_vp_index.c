@@ -13,6 +13,20 @@
 static struct vp_index m;
 static u16 all[VP_INDEX_MAX];
 
+/* Who waits holds no lock, and what was replaced is whole until the wait is over. */
+static struct vp_index_table *replaced;
+static unsigned waits;
+
+void rcu_synchronize(void)
+{
+	waits++;
+	assert_true(spin_trylock(&m.lock));
+	spin_unlock(&m.lock);
+	assert_ptr_not_equal(replaced, m.table);
+	assert_true(replaced->limit > 0 && replaced->limit <= VP_INDEX_MAX);
+	assert_true(replaced->mismatches > 0);
+}
+
 static u32 find(u32 index)
 {
 	return vp_index_find(&m, (vp_index_t){ index });
@@ -20,6 +34,7 @@ static u32 find(u32 index)
 
 static int set(u32 position, u32 index)
 {
+	replaced = m.table;
 	return vp_index_set(&m, position, (vp_index_t){ index });
 }
 
@@ -146,14 +161,41 @@ static void test_swap(void **unused)
 	expect_round_trip(3);
 }
 
+/* The table that is replaced is freed after a grace period; where there was none nobody waits. */
+static void test_the_old_table_is_freed(void **unused)
+{
+	(void)unused;
+	waits = 0;
+	vp_index_init(&m, 64, 8);
+	assert_int_equal(set(3, 40), 0);
+	assert_int_equal(waits, 0);
+	for (u32 i = 41; i < 60; i++) {
+		assert_int_equal(set(3, i), 0);
+		assert_int_equal(waits, i - 40);
+		assert_int_equal(shim_heap_live(), 1);
+	}
+	replaced = m.table;
+	assert_int_equal(set(3, 64), -EINVAL);
+	assert_int_equal(set(3, 5), -EEXIST);
+	assert_ptr_equal(m.table, replaced);
+	assert_int_equal(set(3, 3), 0);
+	assert_int_equal(waits, 20);
+	assert_null(m.table);
+	assert_int_equal(shim_heap_live(), 0);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_identity), T(test_fewer_than_the_maximum),
-		T(test_reversed), T(test_sparse),
-		T(test_refused),  T(test_swap),
+		T(test_identity),
+		T(test_fewer_than_the_maximum),
+		T(test_reversed),
+		T(test_sparse),
+		T(test_refused),
+		T(test_swap),
+		T(test_the_old_table_is_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,22 +99,36 @@ static bool can_take_irq(const struct vmcb *vmcb)
 	       !(vmcb->event & EVENT_VALID);
 }
 
-void svm_deliver_irq(struct vcpu *v)
+/* pending: what lapic_pending_vector() has just said. */
+static void deliver_pending(struct vcpu *v, int pending)
 {
 	struct vmcb *vmcb = svm_of(v)->vmcb;
-	int pending;
 
 	/* Not amidst a step, whose TF it would push on the guest's stack: the step's end posts it.
 	 */
 	if (unlikely(svm_of(v)->stepping))
 		return;
-	pending = lapic_pending_vector(&v->lapic);
 	if (pending >= 0 && can_take_irq(vmcb)) {
 		svm_write_event(vmcb, lapic_accept(&v->lapic, pending), EVENT_EXTERNAL, false, 0);
 		pending = pending == LAPIC_EXTINT ? lapic_pending_vector(&v->lapic) : -1;
 	}
 	svm_set_irq_window(vmcb, pending >= 0);
 	update_cr8_exit(v, pending < 0 && lapic_tpr_threshold(&v->lapic) != 0);
+}
+
+void svm_deliver_irq(struct vcpu *v)
+{
+	deliver_pending(v, lapic_pending_vector(&v->lapic));
+}
+
+bool svm_deliver_irq_to_halted(struct vcpu *v)
+{
+	int pending = lapic_pending_vector(&v->lapic);
+
+	if (pending < 0 || !(svm_of(v)->vmcb->save.rflags & RFLAGS_IF))
+		return false;
+	deliver_pending(v, pending);
+	return true;
 }
 
 void svm_agree_on_tpr(struct vcpu *v)
@@ -129,9 +143,4 @@ void svm_agree_on_tpr(struct vcpu *v)
 	x->tpr = tpr;
 	x->vmcb->vintr = (x->vmcb->vintr & ~(u64)VINTR_TPR) | tpr;
 	vmcb_dirty(x->vmcb, CLEAN_VINTR);
-}
-
-bool svm_irq_deliverable(struct vcpu *v)
-{
-	return lapic_pending_vector(&v->lapic) >= 0 && (svm_of(v)->vmcb->save.rflags & RFLAGS_IF);
 }

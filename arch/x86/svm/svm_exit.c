@@ -43,19 +43,21 @@ static enum run_next exit_interrupt(struct vcpu *v)
 {
 	trap_irq_window();
 	svm_retry_nmi(v);
+	svm_keep_shadow(v);
 	return RUN_RESUME;
 }
 
 /* The STGI behind the exit has let it through to the gate already. */
 static enum run_next exit_nmi(struct vcpu *v)
 {
-	(void)v;
+	svm_keep_shadow(v);
 	return RUN_RESUME;
 }
 
 static enum run_next exit_init_signal(struct vcpu *v)
 {
 	log_warn("cpu: INIT signal on CPU %u ignored", v->thread.cpu->id);
+	svm_keep_shadow(v);
 	return RUN_RESUME;
 }
 
@@ -290,11 +292,15 @@ static enum run_next exit_npf(struct vcpu *v)
 	u64 info = vmcb->exit_info1;
 	gfn_t gfn = gpa_to_gfn(GPA(vmcb->exit_info2));
 	enum tdp_result in_slot = TDP_EMULATE;
+	struct slot *slot;
+	bool known = slots_recall(&v->vm->slots, &v->slot_cache, gfn, &slot);
 
-	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gfn) && !(info & NPF_RSV)))
-		in_slot = tdp_fault(v, GPA(vmcb->exit_info2), info & NPF_WRITE);
-	if (in_slot != TDP_EMULATE)
+	if ((slot || !known) && likely(!(info & NPF_RSV)))
+		in_slot = tdp_fault(v, slot, GPA(vmcb->exit_info2), info & NPF_WRITE);
+	if (in_slot != TDP_EMULATE) {
+		svm_keep_shadow(v);
 		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+	}
 	if (unlikely((info & NPF_RSV) || x->vectoring))
 		return kill_by_npf(v);
 	if (unlikely(!(info & NPF_FINAL) ||
@@ -462,12 +468,12 @@ enum run_next svm_exit_handle(struct vcpu *v)
 	return handler(v);
 }
 
-enum run_next svm_exit_pending(struct vcpu *v)
+enum run_next svm_exit_pending(struct vcpu *v, enum run_next next)
 {
 	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
 		return RUN_LEAVE;
 	/* Full barrier: what is posted after this is seen as a bit set again. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
 	svm_deliver_irq(v);
-	return RUN_RESUME_ALL;
+	return next;
 }

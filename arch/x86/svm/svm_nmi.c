@@ -5,71 +5,9 @@
  * in an interrupt shadow, where no NMI may be injected, is stepped over likewise.
  */
 #include "arch/x86/apic.h"
-#include "arch/x86/desc.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "arch/x86/trap.h"
 #include "core/percpu.h"
-
-/*
- * What ends a step before the instruction is done: all exceptions but #DF, and so TF is not in the
- * flags that these push. In a shadow also the instructions that could show TF to the guest or load
- * another, and the traps: they are not executed under it at all.
- */
-#define STEP_FAULTS                                                                          \
-	(BIT(VEC_DE) | BIT(VEC_DB) | BIT(VEC_BP) | BIT(VEC_OF) | BIT(VEC_BR) | BIT(VEC_UD) | \
-	 BIT(VEC_NM) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | \
-	 BIT(VEC_MF) | BIT(VEC_AC) | BIT(VEC_XM))
-#define STEP_MISC1 (MISC1_PUSHF | MISC1_POPF | MISC1_IRET | MISC1_SWINT)
-#define STEP_MISC2 MISC2_ICEBP
-
-#define DR6_HITS   0xfull
-#define DR6_STATUS (DR6_HITS | DR6_BS)
-
-static void begin_step(struct svm_vcpu *x)
-{
-	struct vmcb *vmcb = x->vmcb;
-	struct vmcb_save *s = &vmcb->save;
-
-	x->stepping = true;
-	x->step_flags = s->rflags & (RFLAGS_TF | RFLAGS_RF);
-	x->step_dr6 = s->dr6 & DR6_STATUS;
-	s->dr6 &= ~DR6_STATUS;
-	x->step_exceptions = vmcb->intercept_exceptions;
-	s->rflags |= RFLAGS_TF | RFLAGS_RF;
-	vmcb->intercept_exceptions |= STEP_FAULTS;
-	if (!x->nmi_blocked) {
-		vmcb->misc1 |= (u32)STEP_MISC1;
-		vmcb->misc2 |= (u32)STEP_MISC2;
-	}
-	vmcb_dirty(vmcb, CLEAN_INTERCEPTS | CLEAN_DR);
-}
-
-/* Everything but the flags and DR6. NMIs are not blocked from here on, whatever became of the step.
- */
-static void leave_step(struct vcpu *v)
-{
-	struct svm_vcpu *x = svm_of(v);
-	struct vmcb *vmcb = x->vmcb;
-
-	x->stepping = x->nmi_blocked = false;
-	vmcb->intercept_exceptions = x->step_exceptions;
-	vmcb->misc1 &= ~(u32)STEP_MISC1;
-	vmcb->misc2 &= ~(u32)STEP_MISC2;
-	vmcb_dirty(vmcb, CLEAN_INTERCEPTS);
-	svm_retry_nmi(v);
-	vcpu_post(v, VCPU_IRQ);
-}
-
-void svm_step_end(struct vcpu *v)
-{
-	struct svm_vcpu *x = svm_of(v);
-	struct vmcb_save *s = &x->vmcb->save;
-
-	s->rflags = (s->rflags & ~RFLAGS_TF) | (x->step_flags & RFLAGS_TF);
-	s->dr6 |= x->step_dr6;
-	vmcb_dirty(x->vmcb, CLEAN_DR);
-	leave_step(v);
-}
 
 enum run_next svm_exit_iret(struct vcpu *v)
 {
@@ -79,36 +17,7 @@ enum run_next svm_exit_iret(struct vcpu *v)
 		return svm_exit_unsteppable(v);
 	x->vmcb->misc1 &= ~(u32)MISC1_IRET;
 	vmcb_dirty(x->vmcb, CLEAN_INTERCEPTS);
-	begin_step(x);
-	return RUN_RESUME;
-}
-
-/* In a shadow: the NMI comes in front of it, as if there were none. */
-enum run_next svm_exit_unsteppable(struct vcpu *v)
-{
-	struct svm_vcpu *x = svm_of(v);
-	struct vmcb *vmcb = x->vmcb;
-
-	vmcb->save.rflags = (vmcb->save.rflags & ~RFLAGS_RF) | (x->step_flags & RFLAGS_RF);
-	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
-	svm_step_end(v);
-	return RUN_RESUME;
-}
-
-static bool pushes_error_code(u32 vector)
-{
-	return vector == VEC_AC || (vector >= VEC_TS && vector <= VEC_PF);
-}
-
-enum run_next svm_exit_step_fault(struct vcpu *v)
-{
-	struct vmcb *vmcb = svm_of(v)->vmcb;
-	u32 vector = (u32)vmcb->exit_code & 0x1f;
-
-	/* APM vol. 2 15.12.15: the address has not gone to CR2. */
-	if (vector == VEC_PF)
-		backend->set_cr2(v, vmcb->exit_info2);
-	svm_inject_exception(v, (u8)vector, pushes_error_code(vector), (u32)vmcb->exit_info1);
+	svm_step_begin(x, STEP_IRET);
 	return RUN_RESUME;
 }
 
@@ -120,27 +29,6 @@ void svm_retry_nmi(struct vcpu *v)
 		return;
 	x->nmi_wanted = false;
 	vcpu_post(v, VCPU_NMI);
-}
-
-bool svm_step_done(struct vcpu *v)
-{
-	struct svm_vcpu *x = svm_of(v);
-	struct vmcb_save *s = &x->vmcb->save;
-	bool own = x->step_flags & RFLAGS_TF, hit;
-
-	if (!x->stepping)
-		return false;
-	/* Over an IRET: the flags are those it has loaded. */
-	if (!x->nmi_blocked && !own)
-		s->rflags &= ~RFLAGS_TF;
-	leave_step(v);
-	vmcb_dirty(x->vmcb, CLEAN_DR);
-	hit = s->dr6 & DR6_HITS;
-	s->dr6 = (s->dr6 & ~DR6_BS) | (x->step_dr6 & (hit ? DR6_BS : DR6_STATUS));
-	/* A breakpoint's hit, or the guest's own step, is the guest's as well. */
-	if (own)
-		s->dr6 |= DR6_BS;
-	return !own && !hit;
 }
 
 /* The interrupt that is pending from here on ends the guest's run right behind the event, and its
@@ -166,7 +54,7 @@ bool svm_deliver_nmi(struct vcpu *v)
 	}
 	if (vmcb->interrupt_shadow & VMCB_SHADOW) {
 		x->nmi_wanted = true;
-		begin_step(x);
+		svm_step_begin(x, STEP_SHADOWED);
 		return false;
 	}
 	svm_write_event(vmcb, VEC_NMI, EVENT_NMI, false, 0);

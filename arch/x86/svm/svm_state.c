@@ -80,7 +80,8 @@ void svm_reset(struct vcpu *v)
 	x->vmcb->interrupt_shadow = 0;
 	x->vmcb->clean = 0;
 	x->vectoring = 0;
-	x->nmi_blocked = x->nmi_wanted = x->stepping = false;
+	x->nmi_blocked = x->nmi_wanted = false;
+	x->stepping = STEP_NONE;
 	guest_live_reset(&x->live);
 	for (unsigned i = 0; i < REG_COUNT; i++)
 		v->regs.r[i] = 0;

@@ -11,6 +11,9 @@
 #include "hv/backend.h"
 #include "hv/vm.h"
 
+/* What is stepped over. */
+enum svm_step { STEP_NONE, STEP_IRET, STEP_SHADOWED };
+
 /* The vCPU's own thread only. The entry assembly knows the first three. */
 struct svm_vcpu {
 	struct vmcb *vmcb;
@@ -24,8 +27,9 @@ struct svm_vcpu {
 	u32 vectoring_error;
 	u8 tpr; /* V_TPR as last agreed on with the local APIC */
 
-	/* SVM does not say that NMIs are blocked: it is known from IRETs (svm_event.c). */
-	bool nmi_blocked, nmi_wanted, stepping;
+	/* SVM does not say that NMIs are blocked: it is known from IRETs (svm_nmi.c). */
+	bool nmi_blocked, nmi_wanted;
+	enum svm_step stepping;
 	/* TF and RF, BS and the intercepts as they are without a step. */
 	u64 step_flags, step_dr6;
 	u32 step_exceptions;
@@ -54,7 +58,7 @@ void svm_debug_entry(void);
 
 /* --- svm_exit.c: as their namesakes in arch/x86/vmx --- */
 enum run_next svm_exit_handle(struct vcpu *vcpu);
-enum run_next svm_exit_pending(struct vcpu *vcpu);
+enum run_next svm_exit_pending(struct vcpu *vcpu, enum run_next next);
 const char *svm_exit_name(u32 reason);
 
 /* --- svm_state.c --- */
@@ -69,7 +73,7 @@ void svm_set_rip(struct vcpu *vcpu, u64 rip, u64 rflags, u64 rsp, bool executed)
 /* --- svm_event.c --- */
 void svm_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 error);
 void svm_deliver_irq(struct vcpu *vcpu);
-bool svm_irq_deliverable(struct vcpu *vcpu);
+bool svm_deliver_irq_to_halted(struct vcpu *vcpu);
 void svm_set_irq_window(struct vmcb *vmcb, bool on);
 /* V_TPR follows a TPR that was written other than by the guest's CR8. */
 void svm_agree_on_tpr(struct vcpu *vcpu);
@@ -82,17 +86,34 @@ void svm_write_event(struct vmcb *vmcb, u32 vector, u32 type, bool has_error, u3
 bool svm_deliver_nmi(struct vcpu *vcpu);
 /* Right before an entry, without a window between: an NMI waits for the event that goes in now. */
 void svm_nmi_behind_event(void);
-/* The guest is about to execute IRET while NMIs are blocked, or another instruction that is not to
- * be stepped over; or what is stepped over has raised an exception. */
+/* The guest is about to execute IRET while NMIs are blocked. */
 enum run_next svm_exit_iret(struct vcpu *vcpu);
+/* Posts an NMI that had to wait, if what it waited for is over. */
+void svm_retry_nmi(struct vcpu *vcpu);
+
+/* --- svm_step.c --- */
+/* Nothing is stepped over yet, and no event goes in now. */
+void svm_step_begin(struct svm_vcpu *svm, enum svm_step what);
+/* What is stepped over is not to be, or has raised an exception. */
 enum run_next svm_exit_unsteppable(struct vcpu *vcpu);
 enum run_next svm_exit_step_fault(struct vcpu *vcpu);
 /* A #DB. True: it was that of a step, and not the guest's own. */
 bool svm_step_done(struct vcpu *vcpu);
 /* The instruction that is stepped over was done, or given up, without the processor. */
 void svm_step_end(struct vcpu *vcpu);
-/* Posts an NMI that had to wait, if what it waited for is over. */
-void svm_retry_nmi(struct vcpu *vcpu);
+/* svm_keep_shadow()'s longer half. */
+void svm_step_over_shadowed(struct vcpu *vcpu);
+
+/*
+ * An exit that leaves RIP where it is and may have come in an interrupt shadow, which is to cover
+ * the instruction still: between STI and HLT an interrupt would be followed by a HLT that nothing
+ * ends.
+ */
+static inline void svm_keep_shadow(struct vcpu *vcpu)
+{
+	if (unlikely(svm_of(vcpu)->vmcb->interrupt_shadow & VMCB_SHADOW))
+		svm_step_over_shadowed(vcpu);
+}
 
 /* --- svm_cr.c --- */
 enum run_next svm_exit_write_cr(struct vcpu *vcpu);

@@ -198,14 +198,46 @@ static force_inline void vmcs_write_raw(u32 field, u64 v)
 			 : "cc", "memory");
 }
 
-#define VMCS_ACCESSORS(suffix, field_t, value_t)                          \
-	static force_inline value_t vmcs_read##suffix(field_t f)          \
-	{                                                                 \
-		return (value_t)vmcs_read_raw(f.id);                      \
-	}                                                                 \
-	static force_inline void vmcs_write##suffix(field_t f, value_t v) \
-	{                                                                 \
-		vmcs_write_raw(f.id, v);                                  \
+/*
+ * The same unchecked, on the way of every exit: for fields that each processor with VMX has, where
+ * a checked access of the same VMCS is before or after it, before the guest is entered again. They
+ * fail only for another field, or without a current VMCS (SDM vol. 3 31.3), which that one tells.
+ */
+static force_inline u64 vmcs_read_raw_quick(u32 field)
+{
+	u64 v;
+
+	__asm__ volatile("vmread %[field], %[value]"
+			 : [value] "=r"(v)
+			 : [field] "r"((u64)field)
+			 : "cc");
+	return v;
+}
+
+static force_inline void vmcs_write_raw_quick(u32 field, u64 v)
+{
+	__asm__ volatile("vmwrite %[value], %[field]"
+			 :
+			 : [value] "r"(v), [field] "r"((u64)field)
+			 : "cc", "memory");
+}
+
+#define VMCS_ACCESSORS(suffix, field_t, value_t)                                \
+	static force_inline value_t vmcs_read##suffix(field_t f)                \
+	{                                                                       \
+		return (value_t)vmcs_read_raw(f.id);                            \
+	}                                                                       \
+	static force_inline void vmcs_write##suffix(field_t f, value_t v)       \
+	{                                                                       \
+		vmcs_write_raw(f.id, v);                                        \
+	}                                                                       \
+	static force_inline value_t vmcs_quick_read##suffix(field_t f)          \
+	{                                                                       \
+		return (value_t)vmcs_read_raw_quick(f.id);                      \
+	}                                                                       \
+	static force_inline void vmcs_quick_write##suffix(field_t f, value_t v) \
+	{                                                                       \
+		vmcs_write_raw_quick(f.id, v);                                  \
 	}
 VMCS_ACCESSORS(16, vmcs16_t, u16)
 VMCS_ACCESSORS(32, vmcs32_t, u32)

@@ -8,7 +8,7 @@
  *   1  enter again; RBP and R12 to R15 are the guest's still, as the C code preserves them
  *   2  enter again with all registers from vcpu->regs
  * 1 and 2 count only while nothing is pending: that one test is made here, the last thing before the entry. What is
- * pending is given to vmx_exit_pending(), which answers in the same way.
+ * pending is given to vmx_exit_pending() with that answer, and it answers in the same way.
  *
  * Every RET after a VM-exit returns from a CALL made after it, until vmx_enter itself returns: there the return
  * stack buffer may hold guest addresses, so it is refilled first. Offsets are asserted in arch/x86/run_next.h.

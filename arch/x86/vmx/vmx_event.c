@@ -95,10 +95,17 @@ static void update_windows(struct vmx_vcpu *x)
 
 void vmx_set_irq_window(struct vcpu *v, bool on)
 {
-	if (likely(vmx_of(v)->irq_window == on))
+	struct vmx_vcpu *x = vmx_of(v);
+
+	if (likely(x->irq_window == on))
 		return;
-	vmx_of(v)->irq_window = on;
-	update_windows(vmx_of(v));
+	x->irq_window = on;
+	if (unlikely(x->nmi_wait != NMI_WAITS_NOT)) {
+		update_windows(x);
+		return;
+	}
+	x->primary ^= (u32)PRI_INTR_WINDOW;
+	vmcs_write32(VMCS_PRIMARY_CONTROLS, x->primary);
 }
 
 bool vmx_end_nmi_wait(struct vcpu *v, enum vmx_nmi_wait what)
@@ -124,7 +131,7 @@ static void wait_for_nmi(struct vmx_vcpu *x, u32 shadow)
 	update_windows(x);
 }
 
-/* With virtual-interrupt delivery the processor delivers; it is told what is highest. */
+/* The processor is told what is highest. */
 static void deliver_by_hardware(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -158,32 +165,49 @@ static void set_tpr_threshold(struct vcpu *v, u32 threshold)
 	vmcs_write32(VMCS_TPR_THRESHOLD, threshold);
 }
 
-static void deliver_by_injection(struct vcpu *v)
+/* Nothing is deliverable, but something may be when the guest lowers its TPR. */
+static never_inline void wait_for_tpr(struct vcpu *v)
 {
-	int pending = lapic_pending_vector(&v->lapic);
-	u32 threshold = 0;
-
-	if (pending >= 0 && vmx_can_take_irq()) {
-		inject_external(v, pending);
-		pending = pending == LAPIC_EXTINT ? lapic_pending_vector(&v->lapic) : -1;
-	} else if (pending < 0) {
-		/* Nothing deliverable, but something may be when the guest lowers its TPR. */
-		threshold = lapic_tpr_threshold(&v->lapic);
-	}
-	vmx_set_irq_window(v, pending >= 0);
-	set_tpr_threshold(v, threshold);
+	vmx_set_irq_window(v, false);
+	set_tpr_threshold(v, lapic_tpr_threshold(&v->lapic));
 }
 
-void vmx_deliver_irq(struct vcpu *v)
+/* The PIC's interrupt, which takes no place in the APIC: there may be another behind it. */
+static never_inline void inject_extint(struct vcpu *v)
+{
+	int pending = LAPIC_EXTINT;
+
+	if (vmx_can_take_irq()) {
+		inject_external(v, LAPIC_EXTINT);
+		pending = lapic_pending_vector(&v->lapic);
+	}
+	vmx_set_irq_window(v, pending >= 0);
+	set_tpr_threshold(v, 0);
+}
+
+/* pending: what lapic_pending_vector() has just said, and that is something. */
+static void inject_pending(struct vcpu *v, int pending)
+{
+	bool now;
+
+	if (unlikely(pending == LAPIC_EXTINT)) {
+		inject_extint(v);
+		return;
+	}
+	now = vmx_can_take_irq();
+	if (now)
+		inject_external(v, pending);
+	vmx_set_irq_window(v, !now);
+	set_tpr_threshold(v, 0);
+}
+
+/* With virtual-interrupt delivery the processor delivers; but the PIC's interrupts do not go
+ * through IRR. */
+static never_inline void deliver_with_hardware(struct vcpu *v)
 {
 	bool extint;
 
-	if (!v->lapic.hw_delivery) {
-		deliver_by_injection(v);
-		return;
-	}
 	deliver_by_hardware(v);
-	/* The PIC's interrupts do not go through IRR. */
 	extint = lapic_extint_pending(&v->lapic);
 	if (extint && vmx_can_take_irq()) {
 		inject_external(v, LAPIC_EXTINT);
@@ -192,23 +216,47 @@ void vmx_deliver_irq(struct vcpu *v)
 	vmx_set_irq_window(v, extint);
 }
 
-bool vmx_irq_deliverable(struct vcpu *v)
+void vmx_deliver_irq(struct vcpu *v)
 {
 	int pending;
 
-	/* Under virtual-interrupt delivery IRR is the processor's while the guest runs, ours here.
-	 */
 	if (v->lapic.hw_delivery) {
-		lapic_sync_pir(&v->lapic);
-		pending = lapic_highest_irr(&v->lapic);
-		if (pending >= 0 && (pending & 0xf0) <= (lapic_ppr(&v->lapic) & 0xf0))
-			pending = -1;
-		if (pending < 0 && lapic_extint_pending(&v->lapic))
-			pending = LAPIC_EXTINT;
-	} else {
-		pending = lapic_pending_vector(&v->lapic);
+		deliver_with_hardware(v);
+		return;
 	}
-	return pending >= 0 && (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	pending = lapic_pending_vector(&v->lapic);
+	if (pending >= 0)
+		inject_pending(v, pending);
+	else
+		wait_for_tpr(v);
+}
+
+/* Under virtual-interrupt delivery IRR is the processor's while the guest runs, ours here. */
+static bool hardware_has_pending(struct vcpu *v)
+{
+	int irr;
+
+	lapic_sync_pir(&v->lapic);
+	irr = lapic_highest_irr(&v->lapic);
+	return (irr >= 0 && (irr & 0xf0) > (lapic_ppr(&v->lapic) & 0xf0)) ||
+	       lapic_extint_pending(&v->lapic);
+}
+
+bool vmx_deliver_irq_to_halted(struct vcpu *v)
+{
+	int pending;
+
+	if (v->lapic.hw_delivery) {
+		if (!hardware_has_pending(v) || !vmx_irqs_enabled())
+			return false;
+		deliver_with_hardware(v);
+		return true;
+	}
+	pending = lapic_pending_vector(&v->lapic);
+	if (pending < 0 || !vmx_irqs_enabled())
+		return false;
+	inject_pending(v, pending);
+	return true;
 }
 
 void vmx_load_nmi(struct vcpu *v)

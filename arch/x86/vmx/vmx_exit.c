@@ -127,9 +127,20 @@ static u64 read_guest_cr4(void)
 	return vmcs_readn(VMCS_CR4_SHADOW) | vmcs_readn(VMCS_GUEST_CR4);
 }
 
+static never_inline enum run_next special_cpuid(struct vcpu *v, const struct cpuid_entry *e)
+{
+	cpuid_give_special(v, e, read_guest_cr4);
+	vmx_skip_instruction(v);
+	return RUN_RESUME;
+}
+
 static enum run_next exit_cpuid(struct vcpu *v)
 {
-	cpuid_emulate(v, read_guest_cr4);
+	const struct cpuid_entry *e = cpuid_find(v);
+
+	if (unlikely(e->special))
+		return special_cpuid(v, e);
+	cpuid_give(v, e);
 	vmx_skip_instruction(v);
 	return RUN_RESUME;
 }
@@ -204,7 +215,7 @@ static __attribute__((noinline)) enum run_next other_io(struct vcpu *v, u64 qual
 
 static enum run_next exit_io(struct vcpu *v)
 {
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	u64 qual = vmcs_quick_readn(VMCS_EXIT_QUALIFICATION);
 
 	if (unlikely(qual & QUAL_IO_OTHER))
 		return other_io(v, qual);
@@ -307,7 +318,7 @@ static enum run_next exit_eoi_induced(struct vcpu *v)
 static enum run_next exit_apic_write(struct vcpu *v)
 {
 	/* A trap, too: the value is in the page. */
-	lapic_write_trapped(&v->lapic, ACCESS_OFFSET(vmcs_readn(VMCS_EXIT_QUALIFICATION)));
+	lapic_write_trapped(&v->lapic, ACCESS_OFFSET(vmcs_quick_readn(VMCS_EXIT_QUALIFICATION)));
 	return RUN_RESUME;
 }
 
@@ -328,26 +339,40 @@ static enum run_next exit_pml_full(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-static enum run_next exit_ept_violation(struct vcpu *v)
+/* No RAM is there, or none that may be written. */
+static __attribute__((noinline)) enum run_next emulate_access(struct vcpu *v, gpa_t gpa, u64 qual)
 {
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
 	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
-	enum tdp_result in_slot = TDP_EMULATE;
 
-	block_nmi_again(qual);
-	if (unlikely(!slots_in_gap(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa))))
-		in_slot = tdp_fault(v, gpa, write);
-	if (in_slot != TDP_EMULATE)
-		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
-	if (unlikely(vmx_of(v)->vectoring)) {
-		vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx",
-			gpa.v);
-		return RUN_LEAVE;
-	}
 	if (unlikely(!valid || !emulate_move(v, gpa, write)))
 		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
 	return RUN_RESUME_ALL;
+}
+
+static force_inline enum tdp_result violation_in_slot(struct vcpu *v, gpa_t gpa, u64 qual)
+{
+	struct slot *slot;
+
+	if (slots_recall(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa), &slot) && !slot)
+		return TDP_EMULATE;
+	return tdp_fault(v, slot, gpa, qual & EPT_QUAL_WRITE);
+}
+
+/* While an event was delivered, which is to be repeated, or by an IRET. */
+static enum run_next other_ept_violation(struct vcpu *v)
+{
+	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+	enum tdp_result in_slot;
+
+	block_nmi_again(qual);
+	in_slot = violation_in_slot(v, gpa, qual);
+	if (in_slot != TDP_EMULATE)
+		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+	if (!vmx_of(v)->vectoring)
+		return emulate_access(v, gpa, qual);
+	vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx", gpa.v);
+	return RUN_LEAVE;
 }
 
 static enum run_next exit_ept_misconfig(struct vcpu *v)
@@ -396,23 +421,38 @@ static enum run_next exit_unhandled(struct vcpu *v)
  * Exits that may have interrupted the delivery of an event: it is repeated at the next entry,
  * unless the handler put another in its place (SDM vol. 3 28.2.4).
  */
-#define WITH_VECTORING(handler)                                  \
-	static enum run_next handler##_vectoring(struct vcpu *v) \
-	{                                                        \
-		enum run_next next;                              \
-                                                                 \
-		vmx_save_vectoring(v);                           \
-		next = handler(v);                               \
-		if (vmx_of(v)->vectoring)                        \
-			vmx_requeue_vectoring(v);                \
-		return next;                                     \
+#define WITH_VECTORING(handler)                                                            \
+	static __attribute__((noinline)) enum run_next handler##_vectoring(struct vcpu *v) \
+	{                                                                                  \
+		enum run_next next;                                                        \
+                                                                                           \
+		vmx_save_vectoring(v);                                                     \
+		next = handler(v);                                                         \
+		if (vmx_of(v)->vectoring)                                                  \
+			vmx_requeue_vectoring(v);                                          \
+		return next;                                                               \
 	}
 WITH_VECTORING(exit_exception_or_nmi)
 WITH_VECTORING(exit_task_switch)
 WITH_VECTORING(exit_apic_access)
-WITH_VECTORING(exit_ept_violation)
+WITH_VECTORING(other_ept_violation)
 WITH_VECTORING(exit_ept_misconfig)
 WITH_VECTORING(exit_pml_full)
+
+/* The usual ones: RAM that is touched for the first time, and the device memory of a MOV. */
+static enum run_next exit_ept_violation(struct vcpu *v)
+{
+	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+	enum tdp_result in_slot;
+
+	if (unlikely(vmcs_read32(VMCS_IDT_VECTORING_INFO) & INTR_VALID || qual & EPT_QUAL_NMI))
+		return other_ept_violation_vectoring(v);
+	in_slot = violation_in_slot(v, gpa, qual);
+	if (in_slot == TDP_EMULATE)
+		return emulate_access(v, gpa, qual);
+	return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
+}
 
 /* Reasons that have no handler of their own have the fatal default. */
 static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
@@ -452,7 +492,7 @@ static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
 	[43] = exit_tpr_below,
 	[44] = exit_apic_access_vectoring,
 	[45] = exit_eoi_induced,
-	[48] = exit_ept_violation_vectoring,
+	[48] = exit_ept_violation,
 	[49] = exit_ept_misconfig_vectoring,
 	[50] = exit_undefined,
 	[52] = exit_preemption_timer,
@@ -538,24 +578,25 @@ const char *vmx_exit_name(u32 reason)
  */
 enum run_next vmx_exit_handle(struct vcpu *v)
 {
-	u32 reason = vmcs_read32(VMCS_EXIT_REASON);
+	/* All 64 bits, the upper ones of which are 0: nothing is left to extend. */
+	u64 reason = vmcs_read_raw(VMCS_EXIT_REASON.id);
 	struct exit_record *r = &v->trace[v->trace_pos++ & (VCPU_TRACE - 1)];
 
-	v->rip = vmcs_readn(VMCS_GUEST_RIP);
+	v->rip = vmcs_quick_readn(VMCS_GUEST_RIP);
 	r->rip = v->rip;
-	r->reason = reason;
+	r->reason = (u32)reason;
 	if (unlikely(reason >= HANDLERS))
 		return exit_unhandled(v);
 	v->exits[reason]++;
 	return handlers[reason](v);
 }
 
-enum run_next vmx_exit_pending(struct vcpu *v)
+enum run_next vmx_exit_pending(struct vcpu *v, enum run_next next)
 {
 	if (READ_ONCE(v->thread.pending) != VCPU_IRQ)
 		return RUN_LEAVE;
 	/* Full barrier: what is posted after this is seen as a bit set again. */
 	atomic_fetch_and(&v->thread.pending, ~(u32)VCPU_IRQ);
 	vmx_deliver_irq(v);
-	return RUN_RESUME_ALL;
+	return next;
 }

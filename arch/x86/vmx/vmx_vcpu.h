@@ -65,9 +65,10 @@ enum run_next vmx_exit_handle(struct vcpu *vcpu);
 
 /*
  * The pending word is not zero after an exit: an interrupt alone is delivered here and now,
- * everything else is for the vCPU's loop. Likewise.
+ * everything else is for the vCPU's loop. next: what the exit's handler has said, and what is said
+ * again. Likewise.
  */
-enum run_next vmx_exit_pending(struct vcpu *vcpu);
+enum run_next vmx_exit_pending(struct vcpu *vcpu, enum run_next next);
 
 /* Runs the guest until something needs the loop. Nonzero: VM entry itself was refused. */
 int vmx_enter(struct vcpu *vcpu, bool launched);
@@ -105,7 +106,7 @@ void vmx_inject_exception(struct vcpu *vcpu, u8 vector, bool has_error, u32 erro
 void vmx_inject_int1(struct vcpu *vcpu, u32 length);
 void vmx_deliver_irq(struct vcpu *vcpu);
 bool vmx_deliver_nmi(struct vcpu *vcpu);
-bool vmx_irq_deliverable(struct vcpu *vcpu);
+bool vmx_deliver_irq_to_halted(struct vcpu *vcpu);
 void vmx_set_irq_window(struct vcpu *vcpu, bool on);
 /* True if an NMI has waited for this, which is over. */
 bool vmx_end_nmi_wait(struct vcpu *vcpu, enum vmx_nmi_wait what);
@@ -176,15 +177,19 @@ const char *vmx_exit_name(u32 reason);
  */
 static inline bool vmx_trap_pending(void)
 {
-	return vmcs_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
+	return vmcs_quick_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
+}
+
+static force_inline bool vmx_irqs_enabled(void)
+{
+	return vmcs_quick_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF;
 }
 
 /* Flags: RFLAGS.IF and no interrupt shadow, no event waiting to be injected. */
 static force_inline bool vmx_can_take_irq(void)
 {
-	return (vmcs_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
-	       !(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
-	       !(vmcs_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
+	return vmx_irqs_enabled() && !(vmcs_quick_read32(VMCS_GUEST_INTERRUPTIBILITY) & 3) &&
+	       !(vmcs_quick_read32(VMCS_ENTRY_INTR_INFO) & BIT(31)) && !vmx_trap_pending();
 }
 
 /* RIP becomes `next`, behind the instruction that exited: ends interrupt shadows, and lets a single
@@ -197,11 +202,11 @@ static inline u64 vmx_retire(struct vcpu *vcpu, u64 next)
 	/* Outside of 64-bit code RIP has 32 bits. */
 	if (unlikely((next ^ vcpu->rip) >> 32) && !(vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L))
 		next = (u32)next;
-	vmcs_writen(VMCS_GUEST_RIP, next);
-	shadow = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+	vmcs_quick_writen(VMCS_GUEST_RIP, next);
+	shadow = vmcs_quick_read32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (unlikely(shadow & 3))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3u);
-	rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
+	rflags = vmcs_quick_readn(VMCS_GUEST_RFLAGS);
 	/* SDM vol. 3 27.3.1.5: the trap of a single step is ours to leave pending (bit 14, BS). */
 	if (unlikely(rflags & RFLAGS_TF))
 		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
@@ -213,7 +218,7 @@ static inline u64 vmx_retire(struct vcpu *vcpu, u64 next)
  * 28.3.3). */
 static inline void vmx_skip_instruction(struct vcpu *vcpu)
 {
-	(void)vmx_retire(vcpu, vcpu->rip + vmcs_read32(VMCS_EXIT_INSTR_LEN));
+	(void)vmx_retire(vcpu, vcpu->rip + vmcs_quick_read32(VMCS_EXIT_INSTR_LEN));
 }
 
 /* #GP(0) at the instruction that exited. */

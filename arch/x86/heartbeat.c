@@ -1,0 +1,42 @@
+#include "arch/x86/heartbeat.h"
+
+#include "arch/x86/emulator.h"
+#include "arch/x86/host_ioapic.h"
+#include "arch/x86/pio.h"
+#include "arch/x86/trap.h"
+#include "core/log.h"
+
+#define PIT_HZ		   1193182u
+#define PIT_COUNT	   (PIT_HZ / HEARTBEAT_HZ)
+#define PIT_CH0		   0x40
+#define PIT_COMMAND	   0x43
+#define PIT_RATE_GENERATOR 0x34 /* channel 0, both bytes, mode 2 */
+#define PIT_IRQ		   0
+_Static_assert(PIT_COUNT <= UINT16_MAX, "what the 8254 counts");
+
+/* To have interrupted is all. */
+static void beat(void *arg)
+{
+	(void)arg;
+}
+
+static void start_clock(void)
+{
+	outb(PIT_COMMAND, PIT_RATE_GENERATOR);
+	outb(PIT_CH0, PIT_COUNT & 0xff);
+	outb(PIT_CH0, PIT_COUNT >> 8);
+}
+
+void heartbeat_init(void)
+{
+	if (!emulator_is_tcg())
+		return;
+	if (trap_set_irq_handler(VEC_HEARTBEAT, beat, NULL) ||
+	    host_ioapic_route_isa_to_all(PIT_IRQ, VEC_HEARTBEAT)) {
+		log_warn("heartbeat: no interrupt for it: QEMU's TCG may lose others");
+		return;
+	}
+	start_clock();
+	log_info("heartbeat: %u a second to each processor (QEMU's TCG loses interrupts)",
+		 HEARTBEAT_HZ);
+}
