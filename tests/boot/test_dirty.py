@@ -60,7 +60,7 @@ def run_all(run_guests, method, cpus, rounds, reads, **options):
     return run
 
 
-@pytest.mark.slow(25)
+@pytest.mark.slow(40)
 @pytest.mark.target("bochs")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("cpus, rounds, reads", [(1, 6, 40), (2, 3, 16), (4, 2, 8)])
