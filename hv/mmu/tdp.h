@@ -1,7 +1,8 @@
 /*
  * Two-dimensional paging: the VM's EPT or NPT tables follow its slots. RAM is mapped when a VM is
  * built, or when the guest touches it, as the manifest says; what a change of slots has removed
- * comes back fault by fault. Faults are handled on all vCPUs at once: the tables are changed by compare-exchange, and no lock is taken.
+ * comes back fault by fault. Faults are handled on all vCPUs at once: the tables are changed by
+ * compare-exchange, and no lock is taken.
  */
 #ifndef NEAP_HV_MMU_TDP_H
 #define NEAP_HV_MMU_TDP_H

@@ -17,8 +17,8 @@ struct svm_caps {
 	bool nrip, flush_by_asid, decode_assists, clean_bits, pause_filter, pause_threshold;
 	bool tsc_ratio;
 	bool write_protect; /* writes are logged without the dirty bits: by a boot option */
-	bool debug_exits;  /* an exit for #DB leaves DR6 as the exception does */
-	bool loads_shadow; /* VMRUN puts an interrupt shadow in the VMCB in force again */
+	bool debug_exits;   /* an exit for #DB leaves DR6 as the exception does */
+	bool loads_shadow;  /* VMRUN puts an interrupt shadow in the VMCB in force again */
 	bool steps_leak; /* a single step over an instruction that exits traps behind VMRUN, too */
 };
 
