@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
 #include "arch/x86/trap.h"
+#include "arch/x86/vmx/vmx_exit.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "core/log.h"
 #include "core/panic.h"
@@ -10,12 +11,10 @@
 #include "hv/exit.h"
 #include "hv/hyperv/hypercall.h"
 #include "hv/mmio.h"
-#include "hv/mmu/tdp.h"
 #include "hv/msr.h"
 
 #define HANDLERS	    64 /* basic exit reasons up to 63 */
 #define REASON_ENTRY_FAILED BIT(31)
-#define INTR_VALID	    BIT(31)
 #define INTR_ERROR_CODE	    BIT(11)
 #define INTR_TYPE(info)	    ((info) >> 8 & 7)
 #define TYPE_PRIV_SOFT	    5u
@@ -28,11 +27,6 @@
  * 28-5). */
 #define QUAL_IO_OTHER	 (~(IO_BUS_LOW - 1ull) << QUAL_IO_PORT_SHIFT | QUAL_IO_STRING | 7)
 #define ACCESS_OFFSET(q) ((u32)(q)&0xfff)
-#define ACCESS_TYPE(q)	 ((unsigned)((q) >> 12) & 0xf)
-#define APIC_PAGE	 0xfee00000ull
-#define EPT_QUAL_WRITE	 BIT(1)
-#define EPT_QUAL_LINEAR	 (BIT(7) | BIT(8)) /* address valid, and not a page walk's */
-#define EPT_QUAL_NMI	 BIT(12)
 #define DR6_QUAL_MASK	 0x600full
 
 static enum run_next exit_external_interrupt(struct vcpu *v)
@@ -168,19 +162,11 @@ static enum run_next exit_undefined(struct vcpu *v)
  * The bits looked at are in the registers themselves as the guest has set them: VMX wants none of
  * them otherwise (vmx_write_cr0(), vmx_write_cr4()).
  */
-static force_inline u64 current_fetch_mode(void)
-{
-	return fetch_mode(vmcs_readn(VMCS_GUEST_CR0), vmcs_readn(VMCS_GUEST_CR4),
-			  vmcs_read64(VMCS_GUEST_EFER),
-			  vmcs_read32(VMCS_GUEST_CS_AR) & SEG_AR_L ? FETCH_CS_L : 0,
-			  vmcs_read32(VMCS_GUEST_SS_AR) >> 5 & 3);
-}
-
 static enum run_next exit_vmcall(struct vcpu *v)
 {
 	if (likely(!v->vm->hyperv.on))
 		exit_hypercall(v);
-	else if (hyperv_hypercall(v, current_fetch_mode()))
+	else if (hyperv_hypercall(v, vmx_fetch_mode()))
 		return exit_undefined(v);
 	vmx_skip_instruction(v);
 	return RUN_RESUME;
@@ -272,42 +258,6 @@ static enum run_next exit_tpr_below(struct vcpu *v)
 	return RUN_RESUME;
 }
 
-/* The access itself went to gpa: the short way, if the instruction is one for it. */
-static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
-{
-	u64 mode = current_fetch_mode();
-	unsigned length = 0;
-	const u8 *code;
-
-	if (unlikely(!fetch_mode_is_kernel(mode)))
-		return false;
-	code = fetch_cache_code(v->fetch_cache, v->rip, vmcs_readn(VMCS_GUEST_CR3), mode,
-				slots_generation(&v->vm->slots), 16);
-	if (likely(code))
-		length = mmio_move(v, code, gpa, write);
-	if (unlikely(!length))
-		return false;
-	/* Exits of this kind save RF as a fault would push it (SDM vol. 3 28.3.3). */
-	vmcs_writen(VMCS_GUEST_RFLAGS, vmx_retire(v, v->rip + length) & ~(u64)RFLAGS_RF);
-	return true;
-}
-
-/* A linear access to the APIC page: the decoder finds out what was read or written. */
-static enum run_next exit_apic_access(struct vcpu *v)
-{
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-	gpa_t gpa = GPA(APIC_PAGE | ACCESS_OFFSET(qual));
-	bool write = ACCESS_TYPE(qual) == 1;
-
-	if (ACCESS_TYPE(qual) > 1) {
-		vm_kill(v, "access of type %u to the local APIC's page", ACCESS_TYPE(qual));
-		return RUN_LEAVE;
-	}
-	if (!emulate_move(v, gpa, write))
-		mmio_emulate(v, &(struct mmio_hint){ .valid = true, .write = write, .gpa = gpa });
-	return RUN_RESUME_ALL;
-}
-
 static enum run_next exit_eoi_induced(struct vcpu *v)
 {
 	/* A trap: the EOI is done, RIP is past it. */
@@ -320,69 +270,6 @@ static enum run_next exit_apic_write(struct vcpu *v)
 	/* A trap, too: the value is in the page. */
 	lapic_write_trapped(&v->lapic, ACCESS_OFFSET(vmcs_quick_readn(VMCS_EXIT_QUALIFICATION)));
 	return RUN_RESUME;
-}
-
-/* SDM vol. 3 28.2.3: an IRET that is not finished had unblocked NMIs already; it will be repeated.
- */
-static force_inline void block_nmi_again(u64 qual)
-{
-	if (qual & EPT_QUAL_NMI)
-		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
-			     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | (u32)BIT(3));
-}
-
-/* The write that found no place is repeated. */
-static enum run_next exit_pml_full(struct vcpu *v)
-{
-	block_nmi_again(vmcs_readn(VMCS_EXIT_QUALIFICATION));
-	vmx_pml_drain(v);
-	return RUN_RESUME;
-}
-
-/* No RAM is there, or none that may be written. */
-static __attribute__((noinline)) enum run_next emulate_access(struct vcpu *v, gpa_t gpa, u64 qual)
-{
-	bool valid = (qual & EPT_QUAL_LINEAR) == EPT_QUAL_LINEAR, write = qual & EPT_QUAL_WRITE;
-
-	if (unlikely(!valid || !emulate_move(v, gpa, write)))
-		mmio_emulate(v, &(struct mmio_hint){ .valid = valid, .write = write, .gpa = gpa });
-	return RUN_RESUME_ALL;
-}
-
-static force_inline enum tdp_result violation_in_slot(struct vcpu *v, gpa_t gpa, u64 qual)
-{
-	struct slot *slot;
-
-	if (slots_recall(&v->vm->slots, &v->slot_cache, gpa_to_gfn(gpa), &slot) && !slot)
-		return TDP_EMULATE;
-	return tdp_fault(v, slot, gpa, qual & EPT_QUAL_WRITE);
-}
-
-/* While an event was delivered, which is to be repeated, or by an IRET. */
-static enum run_next other_ept_violation(struct vcpu *v)
-{
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
-	enum tdp_result in_slot;
-
-	block_nmi_again(qual);
-	in_slot = violation_in_slot(v, gpa, qual);
-	if (in_slot != TDP_EMULATE)
-		return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
-	if (!vmx_of(v)->vectoring)
-		return emulate_access(v, gpa, qual);
-	vm_kill(v, "an event was delivered through memory that is not RAM, at 0x%lx", gpa.v);
-	return RUN_LEAVE;
-}
-
-static enum run_next exit_ept_misconfig(struct vcpu *v)
-{
-	unsigned level;
-	u64 gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
-	u64 entry = ptab_lookup(&v->vm->tdp, gpa, &level);
-
-	vm_kill(v, "EPT misconfiguration at 0x%lx: level-%u entry 0x%lx", gpa, level, entry);
-	return RUN_LEAVE;
 }
 
 /* Host interrupts that could not get through to a guest with interrupts off are taken now. */
@@ -417,104 +304,71 @@ static enum run_next exit_unhandled(struct vcpu *v)
 	return RUN_LEAVE;
 }
 
-/*
- * Exits that may have interrupted the delivery of an event: it is repeated at the next entry,
- * unless the handler put another in its place (SDM vol. 3 28.2.4).
- */
-#define WITH_VECTORING(handler)                                                            \
-	static __attribute__((noinline)) enum run_next handler##_vectoring(struct vcpu *v) \
-	{                                                                                  \
-		enum run_next next;                                                        \
-                                                                                           \
-		vmx_save_vectoring(v);                                                     \
-		next = handler(v);                                                         \
-		if (vmx_of(v)->vectoring)                                                  \
-			vmx_requeue_vectoring(v);                                          \
-		return next;                                                               \
-	}
-WITH_VECTORING(exit_exception_or_nmi)
-WITH_VECTORING(exit_task_switch)
-WITH_VECTORING(exit_apic_access)
-WITH_VECTORING(other_ept_violation)
-WITH_VECTORING(exit_ept_misconfig)
-WITH_VECTORING(exit_pml_full)
+static WITH_VECTORING(exit_exception_or_nmi_vectoring,
+		      exit_exception_or_nmi) static WITH_VECTORING(exit_task_switch_vectoring,
+								   exit_task_switch)
 
-/* The usual ones: RAM that is touched for the first time, and the device memory of a MOV. */
-static enum run_next exit_ept_violation(struct vcpu *v)
-{
-	u64 qual = vmcs_readn(VMCS_EXIT_QUALIFICATION);
-	gpa_t gpa = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
-	enum tdp_result in_slot;
-
-	if (unlikely(vmcs_read32(VMCS_IDT_VECTORING_INFO) & INTR_VALID || qual & EPT_QUAL_NMI))
-		return other_ept_violation_vectoring(v);
-	in_slot = violation_in_slot(v, gpa, qual);
-	if (in_slot == TDP_EMULATE)
-		return emulate_access(v, gpa, qual);
-	return in_slot == TDP_RESUME ? RUN_RESUME : RUN_LEAVE;
-}
-
-/* Reasons that have no handler of their own have the fatal default. */
-static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
-	[0] = exit_exception_or_nmi_vectoring,
-	[1] = exit_external_interrupt,
-	[2] = exit_triple_fault,
-	[3] = exit_init_signal,
-	[7] = exit_irq_window,
-	[8] = exit_nmi_window,
-	[9] = exit_task_switch_vectoring,
-	[10] = exit_cpuid,
-	[11] = exit_undefined,
-	[12] = exit_hlt,
-	[13] = exit_skip,
-	[15] = exit_gp,
-	[17] = exit_undefined,
-	[18] = exit_vmcall,
-	[19] = exit_undefined,
-	[20] = exit_undefined,
-	[21] = exit_undefined,
-	[22] = exit_undefined,
-	[23] = exit_undefined,
-	[24] = exit_undefined,
-	[25] = exit_undefined,
-	[26] = exit_undefined,
-	[27] = exit_undefined,
-	[28] = vmx_exit_cr,
-	[30] = exit_io,
-	[31] = exit_rdmsr,
-	[32] = exit_wrmsr,
-	[33] = exit_entry_failed,
-	[34] = exit_entry_failed,
-	[36] = exit_undefined,
-	[39] = exit_undefined,
-	[40] = exit_pause,
-	[41] = exit_entry_failed,
-	[43] = exit_tpr_below,
-	[44] = exit_apic_access_vectoring,
-	[45] = exit_eoi_induced,
-	[48] = exit_ept_violation,
-	[49] = exit_ept_misconfig_vectoring,
-	[50] = exit_undefined,
-	[52] = exit_preemption_timer,
-	[53] = exit_undefined,
-	[54] = exit_skip,
-	[55] = exit_do_xsetbv,
-	[56] = exit_apic_write,
-	[59] = exit_undefined,
-	[4 ... 6] = exit_unhandled,
-	[14] = exit_unhandled,
-	[16] = exit_unhandled,
-	[29] = exit_unhandled,
-	[35] = exit_unhandled,
-	[37 ... 38] = exit_unhandled,
-	[42] = exit_unhandled,
-	[46 ... 47] = exit_unhandled,
-	[51] = exit_unhandled,
-	[57 ... 58] = exit_unhandled,
-	[60 ... 61] = exit_unhandled,
-	[62] = exit_pml_full_vectoring,
-	[63] = exit_unhandled,
-};
+	/* Reasons that have no handler of their own have the fatal default. */
+	static enum run_next (*const handlers[HANDLERS])(struct vcpu *v) = {
+		[0] = exit_exception_or_nmi_vectoring,
+		[1] = exit_external_interrupt,
+		[2] = exit_triple_fault,
+		[3] = exit_init_signal,
+		[7] = exit_irq_window,
+		[8] = exit_nmi_window,
+		[9] = exit_task_switch_vectoring,
+		[10] = exit_cpuid,
+		[11] = exit_undefined,
+		[12] = exit_hlt,
+		[13] = exit_skip,
+		[15] = exit_gp,
+		[17] = exit_undefined,
+		[18] = exit_vmcall,
+		[19] = exit_undefined,
+		[20] = exit_undefined,
+		[21] = exit_undefined,
+		[22] = exit_undefined,
+		[23] = exit_undefined,
+		[24] = exit_undefined,
+		[25] = exit_undefined,
+		[26] = exit_undefined,
+		[27] = exit_undefined,
+		[28] = vmx_exit_cr,
+		[30] = exit_io,
+		[31] = exit_rdmsr,
+		[32] = exit_wrmsr,
+		[33] = exit_entry_failed,
+		[34] = exit_entry_failed,
+		[36] = exit_undefined,
+		[39] = exit_undefined,
+		[40] = exit_pause,
+		[41] = exit_entry_failed,
+		[43] = exit_tpr_below,
+		[44] = vmx_exit_apic_access,
+		[45] = exit_eoi_induced,
+		[48] = vmx_exit_ept_violation,
+		[49] = vmx_exit_ept_misconfig,
+		[50] = exit_undefined,
+		[52] = exit_preemption_timer,
+		[53] = exit_undefined,
+		[54] = exit_skip,
+		[55] = exit_do_xsetbv,
+		[56] = exit_apic_write,
+		[59] = exit_undefined,
+		[4 ... 6] = exit_unhandled,
+		[14] = exit_unhandled,
+		[16] = exit_unhandled,
+		[29] = exit_unhandled,
+		[35] = exit_unhandled,
+		[37 ... 38] = exit_unhandled,
+		[42] = exit_unhandled,
+		[46 ... 47] = exit_unhandled,
+		[51] = exit_unhandled,
+		[57 ... 58] = exit_unhandled,
+		[60 ... 61] = exit_unhandled,
+		[62] = vmx_exit_pml_full,
+		[63] = exit_unhandled,
+	};
 _Static_assert(HANDLERS <= VCPU_EXIT_REASONS, "each reason has its counter");
 
 static const char *const names[] = {
