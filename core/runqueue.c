@@ -106,7 +106,7 @@ void runqueue_remove(struct runqueue *rq, struct thread *t)
 
 struct thread *runqueue_first(const struct runqueue *rq)
 {
-	return thread_of(rb_first(&rq->ready));
+	return rq->length ? thread_of(rb_first(&rq->ready)) : NULL;
 }
 
 struct thread *runqueue_next(struct thread *t)

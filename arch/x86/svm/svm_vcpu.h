@@ -93,7 +93,7 @@ void svm_retry_nmi(struct vcpu *vcpu);
 
 /* --- svm_step.c --- */
 /* Nothing is stepped over yet, and no event goes in now. */
-void svm_step_begin(struct svm_vcpu *svm, enum svm_step what);
+void svm_step_begin(struct svm_vcpu *x, enum svm_step what);
 /* What is stepped over is not to be, or has raised an exception. */
 enum run_next svm_exit_unsteppable(struct vcpu *vcpu);
 enum run_next svm_exit_step_fault(struct vcpu *vcpu);
