@@ -50,3 +50,11 @@ def test_no_64_bit_mode(run_guests):
     run.expect_status(OFF)
     assert run.log == (
         "neap: error: this processor has no 64-bit mode; Neap needs one with it\n")
+
+
+def test_heartbeat(run_guests, boot_target):
+    """Where interrupts get lost, and nowhere else."""
+    run = run_guests(vm("hello", "hello.elf"), smp=2)
+    run.expect_status(1)
+    beats = run.lines("^neap: heartbeat: 50 a second to each processor")
+    assert len(beats) == (1 if boot_target({})["target"] == "qemu" else 0)

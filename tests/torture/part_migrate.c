@@ -11,9 +11,12 @@
 #include "mm/heap.h"
 
 #define RUNNERS 4 /* for each CPU */
-#define WORK	BIT(1)
-#define STOP	BIT(2)
-#define NOWHERE UINT32_MAX
+/* Not too small a part of all: where the host takes an emulated CPU away for 50 ms, the thread that
+ * it was taken from has had as much time, and waits while the others get theirs. */
+#define LEAST_WEIGHT 50
+#define WORK	     BIT(1)
+#define STOP	     BIT(2)
+#define NOWHERE	     UINT32_MAX
 
 struct runner {
 	struct thread thread;
@@ -157,7 +160,7 @@ static void work(struct torture_worker *w)
 	struct runner *mine = &runners[w->cpu * RUNNERS];
 
 	for (u32 i = 0; i < RUNNERS; i++)
-		start(&mine[i], w->cpu, 1 + 300 * i);
+		start(&mine[i], w->cpu, LEAST_WEIGHT + 100 * i);
 	torture_meet(w);
 	storm(w);
 	torture_meet(w);
