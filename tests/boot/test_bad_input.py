@@ -4,6 +4,8 @@ import pytest
 
 from neap import NOT_STARTED, OFF, STOCK_INITRD, STOCK_KERNEL, guest_program, vm
 
+# None of it depends on the processor.
+pytestmark = pytest.mark.target("qemu")
 KEYS = ("cpus, memory, kernel, initrd, cmdline, module, uart, debug_exit, weight, processors, tsc_hz, "
         "reboots, test_hypercalls, hyperv, vp_index, populate, prefetch")
 EXPECTED = "expected a Linux bzImage or a multiboot kernel"
