@@ -200,7 +200,9 @@ static void run(struct vcpu *v)
 
 	svm_asid_check(v);
 	if (unlikely(x->nmi_wanted && (x->vmcb->event & EVENT_VALID)) && !x->nmi_blocked)
-		svm_nmi_behind_event();
+		svm_exit_behind_event();
+	else
+		svm_guard_event(x->vmcb);
 	svm_enter(v, x);
 }
 

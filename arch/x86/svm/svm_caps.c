@@ -102,7 +102,7 @@ int svm_caps_read(void)
 	c->write_protect = cmdline_is(boot_info.cmdline, "dirty=", "wp");
 	c->debug_exits = !emulator_is_bochs();
 	c->steps_leak = emulator_is_bochs();
-	c->loads_shadow = !emulator_is_tcg();
+	c->loads_shadow = c->injects_once = !emulator_is_tcg();
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct svm_caps {
 	bool write_protect; /* writes are logged without the dirty bits: by a boot option */
 	bool debug_exits;   /* an exit for #DB leaves DR6 as the exception does */
 	bool loads_shadow;  /* VMRUN puts an interrupt shadow in the VMCB in force again */
+	bool injects_once;  /* an external interrupt that VMRUN injects comes once */
 	bool steps_leak; /* a single step over an instruction that exits traps behind VMRUN, too */
 };
 

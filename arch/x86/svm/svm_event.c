@@ -110,6 +110,7 @@ static void deliver_pending(struct vcpu *v, int pending)
 		return;
 	if (pending >= 0 && can_take_irq(vmcb)) {
 		svm_write_event(vmcb, lapic_accept(&v->lapic, pending), EVENT_EXTERNAL, false, 0);
+		svm_guard_event(vmcb);
 		pending = pending == LAPIC_EXTINT ? lapic_pending_vector(&v->lapic) : -1;
 	}
 	svm_set_irq_window(vmcb, pending >= 0);

@@ -33,7 +33,7 @@ void svm_retry_nmi(struct vcpu *v)
 
 /* The interrupt that is pending from here on ends the guest's run right behind the event, and its
  * handler tries again. If the event is not delivered, svm_requeue_vectoring() does. */
-void svm_nmi_behind_event(void)
+void svm_exit_behind_event(void)
 {
 	apic_send_ipi(this_cpu()->apic_id, VEC_KICK);
 }
@@ -48,7 +48,7 @@ bool svm_deliver_nmi(struct vcpu *v)
 		return false;
 	}
 	if (vmcb->event & EVENT_VALID) {
-		/* That event goes first: svm_nmi_behind_event(). */
+		/* That event goes first: svm_exit_behind_event(). */
 		x->nmi_wanted = true;
 		return false;
 	}

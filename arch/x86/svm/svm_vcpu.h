@@ -82,10 +82,25 @@ void svm_save_vectoring(struct vcpu *vcpu);
 void svm_requeue_vectoring(struct vcpu *vcpu);
 void svm_write_event(struct vmcb *vmcb, u32 vector, u32 type, bool has_error, u32 error);
 
+/* Right before an entry, without a window between: the guest is left right behind the event that
+ * goes in now: an NMI waits for it. */
+void svm_exit_behind_event(void);
+
+/*
+ * The same where it is needed for the event itself: where VMRUN may deliver an external interrupt
+ * that it injects once more, the guest is left right behind it, which prevents that.
+ */
+static inline void svm_guard_event(const struct vmcb *vmcb)
+{
+	u64 mask = EVENT_VALID | 7ull << EVENT_TYPE_SHIFT;
+
+	if (unlikely(!svm_caps.injects_once) &&
+	    (vmcb->event & mask) == (EVENT_VALID | (u64)EVENT_EXTERNAL << EVENT_TYPE_SHIFT))
+		svm_exit_behind_event();
+}
+
 /* --- svm_nmi.c --- */
 bool svm_deliver_nmi(struct vcpu *vcpu);
-/* Right before an entry, without a window between: an NMI waits for the event that goes in now. */
-void svm_nmi_behind_event(void);
 /* The guest is about to execute IRET while NMIs are blocked. */
 enum run_next svm_exit_iret(struct vcpu *vcpu);
 /* Posts an NMI that had to wait, if what it waited for is over. */
