@@ -82,6 +82,12 @@ void svm_save_vectoring(struct vcpu *vcpu);
 void svm_requeue_vectoring(struct vcpu *vcpu);
 void svm_write_event(struct vmcb *vmcb, u32 vector, u32 type, bool has_error, u32 error);
 
+/* --- svm_nmi.c --- */
+bool svm_deliver_nmi(struct vcpu *vcpu);
+/* The guest is about to execute IRET while NMIs are blocked. */
+enum run_next svm_exit_iret(struct vcpu *vcpu);
+/* Posts an NMI that had to wait, if what it waited for is over. */
+void svm_retry_nmi(struct vcpu *vcpu);
 /* Right before an entry, without a window between: the guest is left right behind the event that
  * goes in now: an NMI waits for it. */
 void svm_exit_behind_event(void);
@@ -98,13 +104,6 @@ static inline void svm_guard_event(const struct vmcb *vmcb)
 	    (vmcb->event & mask) == (EVENT_VALID | (u64)EVENT_EXTERNAL << EVENT_TYPE_SHIFT))
 		svm_exit_behind_event();
 }
-
-/* --- svm_nmi.c --- */
-bool svm_deliver_nmi(struct vcpu *vcpu);
-/* The guest is about to execute IRET while NMIs are blocked. */
-enum run_next svm_exit_iret(struct vcpu *vcpu);
-/* Posts an NMI that had to wait, if what it waited for is over. */
-void svm_retry_nmi(struct vcpu *vcpu);
 
 /* --- svm_step.c --- */
 /* Nothing is stepped over yet, and no event goes in now. */

@@ -2,10 +2,10 @@
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
+#include "arch/x86/vmx/vmx_exit.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "hv/exception.h"
 
-#define INTR_VALID	BIT(31)
 #define INTR_ERROR_CODE BIT(11)
 #define INTR_TYPE_SHIFT 8
 #define TYPE_EXTERNAL	0u

@@ -25,9 +25,8 @@
 #define QUAL_IO_PORT(q)	    ((u16)((q) >> QUAL_IO_PORT_SHIFT))
 /* Set in all but accesses of one byte below IO_BUS_LOW; bits 31:16 are the port (SDM vol. 3 table
  * 28-5). */
-#define QUAL_IO_OTHER	 (~(IO_BUS_LOW - 1ull) << QUAL_IO_PORT_SHIFT | QUAL_IO_STRING | 7)
-#define ACCESS_OFFSET(q) ((u32)(q)&0xfff)
-#define DR6_QUAL_MASK	 0x600full
+#define QUAL_IO_OTHER (~(IO_BUS_LOW - 1ull) << QUAL_IO_PORT_SHIFT | QUAL_IO_STRING | 7)
+#define DR6_QUAL_MASK 0x600full
 
 static enum run_next exit_external_interrupt(struct vcpu *v)
 {

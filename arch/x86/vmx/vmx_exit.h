@@ -4,7 +4,8 @@
 
 #include "arch/x86/vmx/vmx_vcpu.h"
 
-#define INTR_VALID BIT(31)
+#define INTR_VALID	 BIT(31)
+#define ACCESS_OFFSET(q) ((u32)(q)&0xfff) /* of a qualification: in the local APIC's page */
 
 /* vmx_exit_memory.c: exits for memory, and for the local APIC's page. */
 enum run_next vmx_exit_apic_access(struct vcpu *vcpu);

@@ -4,12 +4,11 @@
 #include "hv/mmio.h"
 #include "hv/mmu/tdp.h"
 
-#define ACCESS_OFFSET(q) ((u32)(q)&0xfff)
-#define ACCESS_TYPE(q)	 ((unsigned)((q) >> 12) & 0xf)
-#define APIC_PAGE	 0xfee00000ull
-#define EPT_QUAL_WRITE	 BIT(1)
-#define EPT_QUAL_LINEAR	 (BIT(7) | BIT(8)) /* address valid, and not a page walk's */
-#define EPT_QUAL_NMI	 BIT(12)
+#define ACCESS_TYPE(q)	((unsigned)((q) >> 12) & 0xf)
+#define APIC_PAGE	0xfee00000ull
+#define EPT_QUAL_WRITE	BIT(1)
+#define EPT_QUAL_LINEAR (BIT(7) | BIT(8)) /* address valid, and not a page walk's */
+#define EPT_QUAL_NMI	BIT(12)
 
 /* The access itself went to gpa: the short way, if the instruction is one for it. */
 static force_inline bool emulate_move(struct vcpu *v, gpa_t gpa, bool write)
