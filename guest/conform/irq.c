@@ -6,6 +6,10 @@
 #define IRQ_HIGH 0x61u
 #define IRQ_NEAR 0x66u /* in the class of IRQ_HIGH */
 
+/* The end of a page of RAM which nothing else uses, and in front of others like it. */
+#define IRQ_STACK      0x3000000ull
+#define IRQ_STACK_SIZE 0x1000ull
+
 IPI_DECLARE(ipi_enabled)
 IPI_DECLARE(ipi_two)
 IPI_DECLARE(ipi_step)
@@ -18,6 +22,7 @@ IPI_DECLARE(irq_popf)
 IPI_DECLARE(irq_sti_hlt)
 IPI_DECLARE(irq_sti_cli)
 IPI_DECLARE(irq_pushf)
+IPI_DECLARE(irq_pushf_fresh)
 
 /* What the first handler found in the local APIC. */
 static struct {
@@ -70,6 +75,21 @@ static void irq_check_flags(const char *mode)
 	check_equal("IF, TF and RF behind an exit", 0, r.r13 & (FLAG_IF | FLAG_TF | FLAG_RF));
 	check_equal("IF, TF and RF behind STI", FLAG_IF, r.r14 & (FLAG_IF | FLAG_TF | FLAG_RF));
 	check_event(0, IRQ_HIGH, IPI_CODE(irq_pushf).point[0]);
+	check_count(1);
+	check_end();
+}
+
+/* Once where the stack is known, and once in a page of its own. */
+static void irq_check_pushf(const char *mode, const char *where, uint64_t stack)
+{
+	struct code code = IPI_CODE(irq_pushf_fresh);
+	struct regs r = ipi_regs(IRQ_HIGH, 0);
+
+	check_begin("irq-sti-pushf-%s-%s", where, mode);
+	r.r8 = stack;
+	code_run(code, &r);
+	check_equal("IF, TF and RF", FLAG_IF, r.r14 & (FLAG_IF | FLAG_TF | FLAG_RF));
+	check_event(0, IRQ_HIGH, code.point[0]);
 	check_count(1);
 	check_end();
 }
@@ -197,6 +217,8 @@ void conform_irq(const char *mode)
 	irq_check_one(mode, "sti-hlt", IPI_CODE(irq_sti_hlt));
 	irq_check_one(mode, "sti-cli", IPI_CODE(irq_sti_cli));
 	irq_check_flags(mode);
+	irq_check_pushf(mode, "known", IRQ_STACK);
+	irq_check_pushf(mode, "fresh", IRQ_STACK + (apic_x2apic ? 2 : 1) * IRQ_STACK_SIZE);
 	irq_check_order(mode, IRQ_LOW, IRQ_HIGH);
 	irq_check_order(mode, IRQ_HIGH, IRQ_LOW);
 	irq_check_twice(mode);

@@ -41,6 +41,7 @@ static const u8 op_of_mnemonic[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	IS(SUB, SUB), IS(XOR, XOR), IS(CMP, CMP), IS(TEST, TEST), IS(IMUL, IMUL), IS(SHL, SHL), IS(SHR, SHR),
 	IS(SAR, SAR), IS(ROL, ROL), IS(ROR, ROR), IS(NOT, NOT), IS(NEG, NEG), IS(INC, INC),
 	IS(DEC, DEC), IS(BT, BT), IS(BTS, BTS), IS(BTR, BTR), IS(BTC, BTC), IS(PUSH, PUSH),
+	IS(PUSHF, PUSHF), IS(PUSHFD, PUSHF), IS(PUSHFQ, PUSHF),
 	IS(POP, POP), IS(CALL, CALL), IS(JMP, JMP), IS(RET, RET), IS(MOVSB, MOVS),
 	IS(MOVSW, MOVS), IS(MOVSD, MOVS), IS(MOVSQ, MOVS), IS(STOSB, STOS), IS(STOSW, STOS),
 	IS(STOSD, STOS), IS(STOSQ, STOS), IS(LODSB, LODS), IS(LODSW, LODS), IS(LODSD, LODS),
@@ -266,6 +267,8 @@ static bool check_stack(const struct emu_insn *insn)
 {
 	if (insn->op == EMU_OP_RET) /* its only operand is the immediate */
 		return insn->dst.kind == EMU_KIND_NONE || insn->dst.kind == EMU_KIND_IMM;
+	if (insn->op == EMU_OP_PUSHF)
+		return insn->dst.kind == EMU_KIND_NONE;
 	return insn->src.kind == EMU_KIND_NONE && plain_kind(&insn->dst, insn->op == EMU_OP_POP);
 }
 

@@ -48,6 +48,7 @@ enum emu_op {
 	EMU_OP_BTC,
 	/* The stack and near branches. */
 	EMU_OP_PUSH,
+	EMU_OP_PUSHF,
 	EMU_OP_POP,
 	EMU_OP_CALL,
 	EMU_OP_JMP,

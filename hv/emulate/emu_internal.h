@@ -13,7 +13,9 @@
 #define FLAG_TF	   BIT(8)
 #define FLAG_DF	   BIT(10)
 #define FLAG_OF	   BIT(11)
+#define FLAG_IOPL  (BIT(12) | BIT(13))
 #define FLAG_RF	   BIT(16)
+#define FLAG_VM	   BIT(17)
 #define FLAG_ARITH (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
 /* Beside GVA_WRITE, for emu_mem_open(): #GP(0) unless the linear address is a multiple of 16. */
@@ -148,6 +150,7 @@ enum emu_result emu_exec_unary(struct emu_ctx *ctx, const struct emu_insn *insn)
 enum emu_result emu_exec_shift(struct emu_ctx *ctx, const struct emu_insn *insn);
 enum emu_result emu_exec_bit(struct emu_ctx *ctx, const struct emu_insn *insn);
 enum emu_result emu_exec_push(struct emu_ctx *ctx, const struct emu_insn *insn);
+enum emu_result emu_exec_pushf(struct emu_ctx *ctx, const struct emu_insn *insn);
 enum emu_result emu_exec_pop(struct emu_ctx *ctx, const struct emu_insn *insn);
 enum emu_result emu_exec_call(struct emu_ctx *ctx, const struct emu_insn *insn);
 enum emu_result emu_exec_jmp(struct emu_ctx *ctx, const struct emu_insn *insn);

@@ -68,6 +68,24 @@ enum emu_result emu_exec_push(struct emu_ctx *ctx, const struct emu_insn *insn)
 	return ret;
 }
 
+/* VM and RF are not in the image (SDM vol. 2, PUSHF); VM86 code needs IOPL 3. */
+enum emu_result emu_exec_pushf(struct emu_ctx *ctx, const struct emu_insn *insn)
+{
+	u64 down = -(u64)insn->size, value = ctx->rflags & ~(FLAG_VM | FLAG_RF);
+	struct emu_mem mem;
+	enum emu_result ret;
+
+	if ((ctx->rflags & FLAG_VM) && (ctx->rflags & FLAG_IOPL) != FLAG_IOPL)
+		return emu_fault(ctx, GUEST_GP);
+	ret = stack_open(ctx, down, insn->size, GVA_WRITE, &mem);
+	if (ret != EMU_DONE)
+		return ret;
+	ret = emu_mem_write(ctx, &mem, &value);
+	if (ret == EMU_DONE)
+		stack_move(ctx, down);
+	return ret;
+}
+
 /* An address on RSP is that of RSP after the pop (SDM vol. 2, POP). */
 static u64 pop_address(const struct emu_ctx *ctx, const struct emu_insn *insn)
 {

@@ -55,6 +55,7 @@ static const emu_exec_fn exec_table[EMU_OP_COUNT] = {
 	[EMU_OP_BTR] = emu_exec_bit,
 	[EMU_OP_BTC] = emu_exec_bit,
 	[EMU_OP_PUSH] = emu_exec_push,
+	[EMU_OP_PUSHF] = emu_exec_pushf,
 	[EMU_OP_POP] = emu_exec_pop,
 	[EMU_OP_CALL] = emu_exec_call,
 	[EMU_OP_JMP] = emu_exec_jmp,

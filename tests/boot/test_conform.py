@@ -50,10 +50,14 @@ def test_bochs(run_guests, cpu, skipped):
 def test_two_on_a_processor(run_guests):
     """Each in turn for a while: whatever is in the midst of something keeps its state."""
     run = run_guests(vm("one", "conform.elf", cmdline="conform.elf shared"),
-                     vm("two", "conform.elf", cmdline="conform.elf shared", uart="off"), smp=1)
+                     vm("two", "conform.elf", cmdline="conform.elf shared"),
+                     smp=1, cmdline="console=all")
+    failed = run.lines(r"^\w+: conform: \S+ FAILED")
+    assert not failed, "\n".join(failed) + run.tail(5)
     run.expect_status(1)
-    run.find(r"^conform: \d+ checks, 0 failed$")
-    assert run.end_of("one")[1] == run.end_of("two")[1] == 1
+    for name in ("one", "two"):
+        run.find(rf"^{name}: conform: \d+ checks, 0 failed$")
+        assert run.end_of(name)[1] == 1
 
 
 @pytest.mark.target("qemu")
@@ -63,6 +67,16 @@ def test_qemu(run_guests, smp):
     run = run_guests(vm("conform", "conform.elf"), smp=smp)
     run.find("^neap: svm: instruction lengths by decoding")
     check(run, QEMU)
+
+
+@pytest.mark.target("qemu")
+def test_exit_in_a_shadow(run_guests):
+    """Pages come when they are touched: the first push takes an exit in the shadow of an STI."""
+    run = run_guests(vm("conform", "conform.elf", cmdline="conform.elf irq", populate="lazy-4k"), smp=1)
+    run.expect_status(1)
+    for mode in ("xapic", "x2apic"):
+        run.find(f"^conform: irq-sti-pushf-fresh-{mode} ok$")
+    run.find(r"^conform: \d+ checks, 0 failed$")
 
 
 @pytest.mark.slow(40)

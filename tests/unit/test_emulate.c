@@ -424,6 +424,24 @@ static void test_branches(void **state __unused)
 	assert_int_equal(w.regs.r[REG_RSP], ~0ull);
 }
 
+static void test_pushf(void **state __unused)
+{
+	const u64 flags = 0x2 | 0x8d5 | BIT(9) | BIT(14) | FLAG_TF | BIT(18) | BIT(21);
+
+	w.regs.r[REG_RSP] = BASE + 0x80;
+	w.ctx.rflags = flags | BIT(16);
+	assert_int_equal(RUN(0x9c), EMU_DONE); /* pushfq */
+	assert_int_equal(w.regs.r[REG_RSP], BASE + 0x78);
+	assert_int_equal(mem64(BASE + 0x78), flags); /* without RF */
+	assert_int_equal(RUN(0x66, 0x9c), EMU_DONE); /* pushf */
+	assert_int_equal(w.regs.r[REG_RSP], BASE + 0x76);
+	assert_int_equal(mem64(BASE + 0x76), flags << 16 | (flags & 0xffff));
+	w.regs.r[REG_RSP] = BASE + 0x80;
+	w.fault_page = BASE;
+	expect_fault(RUN(0x9c), GUEST_PF);
+	assert_int_equal(w.regs.r[REG_RSP], BASE + 0x80);
+}
+
 static void test_unhandled(void **state __unused)
 {
 	static const struct {
@@ -546,6 +564,7 @@ int main(void)
 		cmocka_unit_test_setup(test_alignment, set_up),
 		cmocka_unit_test_setup(test_stack_segment_is_told, set_up),
 		cmocka_unit_test_setup(test_branches, set_up),
+		cmocka_unit_test_setup(test_pushf, set_up),
 		cmocka_unit_test_setup(test_unhandled, set_up),
 		cmocka_unit_test_setup(test_fetch_stopped_short, set_up),
 		cmocka_unit_test_setup(test_longest_instruction, set_up),

@@ -148,6 +148,26 @@ static void test_16bit_stack(void **state __unused)
 	assert_int_equal(mem64(BASE + 8), w.seg[EMU_SEG_DS].selector);
 }
 
+static void test_pushf(void **state __unused)
+{
+	const u64 vm = BIT(17), iopl_3 = BIT(12) | BIT(13);
+
+	code_mode(EMU_MODE_16);
+	w.seg[EMU_SEG_SS].base = BASE;
+	w.regs.r[REG_RSP] = 0x77770080;
+	w.ctx.rflags = vm | BIT(13) | 2;
+	expect_fault(RUN(0x9c), GUEST_GP); /* pushf: IOPL 2 */
+	w.ctx.rflags = vm | iopl_3 | 2;
+	assert_int_equal(RUN(0x9c), EMU_DONE);
+	assert_int_equal(w.regs.r[REG_RSP], 0x7777007e);
+	assert_int_equal(mem64(BASE + 0x7e) & 0xffff, iopl_3 | 2);
+	w.ctx.rflags = 2;
+	set_mem64(BASE + 0x7a, ~0ull);
+	assert_int_equal(RUN(0x66, 0x9c), EMU_DONE); /* pushfd */
+	assert_int_equal(w.regs.r[REG_RSP], 0x7777007a);
+	assert_int_equal((u32)mem64(BASE + 0x7a), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +177,7 @@ int main(void)
 		cmocka_unit_test_setup(test_32bit_operands, set_up),
 		cmocka_unit_test_setup(test_16bit, set_up),
 		cmocka_unit_test_setup(test_16bit_stack, set_up),
+		cmocka_unit_test_setup(test_pushf, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

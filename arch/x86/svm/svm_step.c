@@ -5,6 +5,7 @@
  */
 #include "arch/x86/desc.h"
 #include "arch/x86/svm/svm_vcpu.h"
+#include "hv/mmio.h"
 
 /*
  * What ends a step before the instruction is done: all exceptions but #DF, and so TF is not in the
@@ -71,16 +72,30 @@ void svm_step_end(struct vcpu *v)
 	leave_step(v);
 }
 
+/* What is stepped over has not begun, and TF and RF are the guest's again. */
+static void give_up_step(struct vcpu *v)
+{
+	struct svm_vcpu *x = svm_of(v);
+	struct vmcb_save *s = &x->vmcb->save;
+
+	s->rflags = (s->rflags & ~RFLAGS_RF) | (x->step_flags & RFLAGS_RF);
+	x->vmcb->interrupt_shadow &= ~VMCB_SHADOW;
+	svm_step_end(v);
+}
+
 /* In a shadow: what waits comes in front of it, as if there were none. */
 enum run_next svm_exit_unsteppable(struct vcpu *v)
 {
-	struct svm_vcpu *x = svm_of(v);
-	struct vmcb *vmcb = x->vmcb;
-
-	vmcb->save.rflags = (vmcb->save.rflags & ~RFLAGS_RF) | (x->step_flags & RFLAGS_RF);
-	vmcb->interrupt_shadow &= ~VMCB_SHADOW;
-	svm_step_end(v);
+	give_up_step(v);
 	return RUN_RESUME;
+}
+
+/* Nothing that waits is looked at before the PUSHF is done: it comes behind it. */
+enum run_next svm_exit_step_pushf(struct vcpu *v)
+{
+	give_up_step(v);
+	mmio_emulate(v, &(struct mmio_hint){ .valid = false });
+	return RUN_RESUME_ALL;
 }
 
 static bool pushes_error_code(u32 vector)

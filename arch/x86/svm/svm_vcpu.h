@@ -112,6 +112,8 @@ void svm_step_begin(struct svm_vcpu *x, enum svm_step what);
 /* What is stepped over is not to be, or has raised an exception. */
 enum run_next svm_exit_unsteppable(struct vcpu *vcpu);
 enum run_next svm_exit_step_fault(struct vcpu *vcpu);
+/* The PUSHF that is stepped over is emulated. */
+enum run_next svm_exit_step_pushf(struct vcpu *vcpu);
 /* A #DB. True: it was that of a step, and not the guest's own. */
 bool svm_step_done(struct vcpu *vcpu);
 /* The instruction that is stepped over was done, or given up, without the processor. */
