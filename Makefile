@@ -11,17 +11,23 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned
 all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
 
 help:
-	@echo "make run      boot Neap with a stock Linux guest; its shell is on this terminal"
-	@echo "make test     unit tests, boot tests, both compilers, lint"
-	@echo "make test-tsan threaded tests under ThreadSanitizer (part of make test)"
-	@echo "make model    the models of concurrent protocols, checked exhaustively (part of make test)"
-	@echo "make fuzz     each fuzzer for FUZZ_SECONDS seconds (10)"
-	@echo "make bench    all figures, into $(BUILD)/bench; or only BENCH_PARTS=\"exits boot\", ..."
-	@echo "make bench-rcu, bench-slots, bench-vcpu-table   these alone"
-	@echo "make soak     SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture,"
-	@echo "               STORM_SECONDS (600) of storm, SOAK_CLOCKS (300) of comparing clocks"
-	@echo "make lint     clang-format, clang-tidy, cppcheck, self-standing headers"
-	@echo "make size     text, data and lines of the hypervisor"
+	@echo "make             neap.elf, neap.efi, torture.elf, the guest programs"
+	@echo "make run         boot Neap with a stock Linux guest; its shell is on this terminal"
+	@echo "make test        unit tests, boot tests, both compilers, lint"
+	@echo "make test-unit   unit tests, and each fuzzer for two seconds (part of make test, as the next five)"
+	@echo "make test-boot   tests of the scripts, and Neap booted in Bochs and QEMU"
+	@echo "make test-tsan   threaded tests under ThreadSanitizer"
+	@echo "make test-clang  the other compiler"
+	@echo "make model       the models of concurrent protocols, checked exhaustively"
+	@echo "make lint        clang-format, clang-tidy, cppcheck, self-standing headers"
+	@echo "make fuzz        each fuzzer for FUZZ_SECONDS seconds (10)"
+	@echo "make bench       all figures, into $(BUILD)/bench; or only BENCH_PARTS=\"exits boot\", ..."
+	@echo "make bench-dirty, bench-rcu, bench-slots, bench-vcpu-table   these alone"
+	@echo "make soak        SOAK_BOOTS (50) boots in QEMU with SOAK_SMP (4) processors, SOAK_SECONDS (600) of torture,"
+	@echo "                 STORM_SECONDS (600) of storm, SOAK_CLOCKS (300) of comparing clocks"
+	@echo "make size        text, data and lines of the hypervisor"
+	@echo "make format      clang-format on all of it"
+	@echo "make clean       removes what was built, but for $(DEPS)"
 
 # What a fresh machine lacks; quick when nothing is missing. Everything that is built waits for it.
 setup:

@@ -26,6 +26,7 @@ bool loader_add_module(struct boot_info *info, unsigned number, u64 start, u64 e
 /* A type in a memory map, which are ACPI's in both specifications. */
 enum boot_region_type loader_region_type(u32 type);
 
+/* Whether the memory map has any RAM. */
 bool loader_info_has_ram(const struct boot_info *info);
 
 #endif

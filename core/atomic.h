@@ -27,6 +27,7 @@
 #define smp_mb()	   __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
+/* In loops that wait for another CPU. No barrier for memory, but one for the compiler. */
 static inline void cpu_relax(void)
 {
 	__builtin_ia32_pause();

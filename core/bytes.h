@@ -9,6 +9,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the accessors below copy as is");
 
+/* Little-endian numbers, at an address of any alignment. */
 static inline u16 get_le16(const u8 *p)
 {
 	u16 v;

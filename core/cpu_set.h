@@ -12,6 +12,7 @@ struct cpu_set {
 	u64 word[CPU_SET_WORDS];
 };
 
+/* Whether that CPU, below CPU_MAX, is in it. May run beside changes. */
 static inline bool cpu_set_has(const struct cpu_set *set, u32 cpu)
 {
 	return READ_ONCE(set->word[cpu / 64]) >> (cpu % 64) & 1;
@@ -29,11 +30,13 @@ static inline void cpu_set_mark(struct cpu_set *set, u32 cpu)
 	atomic_fetch_or(&set->word[cpu / 64], BIT(cpu % 64));
 }
 
+/* Takes it out, atomically; true if it was in. */
 static inline bool cpu_set_clear(struct cpu_set *set, u32 cpu)
 {
 	return atomic_fetch_and(&set->word[cpu / 64], ~BIT(cpu % 64)) >> (cpu % 64) & 1;
 }
 
+/* All CPUs up to CPU_MAX, there or not. Not beside other changes. */
 static inline void cpu_set_add_all(struct cpu_set *set)
 {
 	for (u32 i = 0; i < CPU_SET_WORDS; i++)

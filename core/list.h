@@ -13,11 +13,13 @@ struct list {
 		&(name), &(name) \
 	}
 
+/* Callers have the list to themselves, by a lock or otherwise. */
 static inline void list_init(struct list *l)
 {
 	l->next = l->prev = l;
 }
 
+/* Whether it is a head without anything behind it, or was removed. */
 static inline bool list_empty(const struct list *l)
 {
 	return l->next == l;
@@ -32,6 +34,7 @@ static inline void list_insert_before(struct list *pos, struct list *n)
 	pos->prev = n;
 }
 
+/* Makes n, which is in no list, the last one. */
 static inline void list_add_tail(struct list *head, struct list *n)
 {
 	list_insert_before(head, n);

@@ -14,6 +14,7 @@ struct patience {
 
 #define PATIENCE_STEP_NS 100000000ull
 
+/* A wait of ns, at most, begins. Any context. */
 void patience_begin(struct patience *patience, u64 ns);
 
 /* To be called again and again while one waits: true when the time is over. Any context. */

@@ -52,6 +52,7 @@ struct rb_node *rb_last(const struct rb_tree *tree);
 struct rb_node *rb_next(const struct rb_node *node);
 struct rb_node *rb_prev(const struct rb_node *node);
 
+/* Under the same lock as a look-up. */
 static inline bool rb_is_empty(const struct rb_tree *tree)
 {
 	return !tree->root;

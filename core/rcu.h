@@ -107,6 +107,7 @@ void rcu_barrier(void);
 
 extern u64 rcu_gp; /* number of the last grace period begun */
 
+/* Runs RCU_BATCH callbacks of the calling CPU that are due, at most. For rcu_quiescent(). */
 void rcu_run_callbacks(void);
 
 /* The calling CPU holds no reference. Two loads in the usual case. */
@@ -167,6 +168,8 @@ struct rcu_stats {
 	u32 high;	   /* of all queues */
 };
 
+/* Sums over all CPUs, which may count on meanwhile; and the same as a line of the log. Any context.
+ */
 void rcu_get_stats(struct rcu_stats *out);
 void rcu_log_stats(void);
 

@@ -14,6 +14,7 @@ bool rcu_is_known_over(u64 gp) __must_check;
 /* Names the CPU that is waited for, and kicks it again. */
 void rcu_report_stall(u64 gp);
 
+/* Interrupts that CPU, so that it passes a quiescent state; counted. Does not wait for that. */
 void rcu_kick(const struct cpu *cpu);
 
 #endif

@@ -24,6 +24,7 @@ _Static_assert(SCHED_SLICE_MIN_NS <= SCHED_SLICE_NS && SCHED_SLICE_NS <= SCHED_P
 	       "from small to large");
 _Static_assert(SCHED_PREEMPT_NS < SCHED_SLEEPER_NS, "who has slept long gets the CPU");
 
+/* An empty one. */
 void runqueue_init(struct runqueue *rq);
 
 /* Charges the running thread (NULL: idle) for its time up to `now`, a TSC value. */

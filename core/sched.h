@@ -157,6 +157,7 @@ void sched_hold(void);
 /* Has the calling thread's state taken out, if it is in. */
 void sched_let_go(void);
 
+/* The calling thread. */
 static inline struct thread *sched_current(void);
 
 #include "core/percpu.h"

@@ -17,6 +17,8 @@ struct spinlock {
 		0, 0  \
 	}
 
+/* In turn, by tickets; acquire. The hypervisor runs with interrupts off, so that no handler wants
+ * it, too. */
 static inline void spin_lock(struct spinlock *l)
 {
 	u32 me = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
@@ -26,6 +28,7 @@ static inline void spin_lock(struct spinlock *l)
 		cpu_relax();
 }
 
+/* True when it was free, and is now the caller's. */
 static inline bool spin_trylock(struct spinlock *l)
 {
 	u32 owner = load_acquire(&l->owner);
@@ -34,6 +37,7 @@ static inline bool spin_trylock(struct spinlock *l)
 					   __ATOMIC_RELAXED);
 }
 
+/* Release. */
 static inline void spin_unlock(struct spinlock *l)
 {
 	/* Pairs with the acquire in spin_lock() of the next holder. */

@@ -18,6 +18,7 @@ u64 time_now(void);
 /* Ticks per second, > 0 once calibrated. */
 u64 time_hz(void);
 
+/* a * mul / div with 128 bits between, rounded down; UINT64_MAX if it is above. */
 static inline u64 time_muldiv(u64 a, u64 mul, u64 div)
 {
 	/* 64x64/64 by the two instructions made for it; the quotient must fit 64 bits. */
@@ -30,6 +31,8 @@ static inline u64 time_muldiv(u64 a, u64 mul, u64 div)
 	return lo;
 }
 
+/* Between nanoseconds and ticks of the TSC, rounded down; UINT64_MAX for what does not fit.
+ * After calibration. */
 static inline u64 time_ns_to_ticks(u64 ns)
 {
 	return time_muldiv(ns, time_hz(), NSEC_PER_SEC);

@@ -39,6 +39,7 @@ void timer_cancel(struct timer *timer);
  */
 void timer_cancel_sync(struct timer *timer);
 
+/* Beside other CPUs only a hint. */
 static inline bool timer_is_armed(const struct timer *timer)
 {
 	return READ_ONCE(timer->queue) != NULL;

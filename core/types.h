@@ -89,6 +89,7 @@ typedef struct {
 #define HPA(x) ((hpa_t){ (x) })
 #define HFN(x) ((hfn_t){ (x) })
 
+/* The frame that an address is in, and the first address of a frame. */
 static inline gfn_t gpa_to_gfn(gpa_t a)
 {
 	return GFN(a.v >> PAGE_SHIFT);

@@ -22,7 +22,7 @@ guests: $(GUEST_ELFS)
 
 $(BUILD)/guest/%.o: guest/%.c
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+	@echo "  CC $<"; $(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 # What handlers of guest/storm consist of keeps off SSE, as its stubs want it.
 $(addprefix $(BUILD)/guest/lib/,apic.o smp.o trap.o): GUEST_CFLAGS += -mgeneral-regs-only
@@ -30,18 +30,18 @@ $(BUILD)/guest/storm/%.o: GUEST_CFLAGS += -mgeneral-regs-only
 
 $(BUILD)/guest/%.o: guest/%.S
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+	@echo "  AS $<"; $(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(BUILD)/guest/libguest.a: $(GUEST_LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 # Linked as ELF64 (kept as NAME.elf64, for gdb), then put into the ELF32 container that multiboot 1
 # loaders want.
 # $(1): the program's name, $(2): its objects.
 define GUEST_PROGRAM
 $(BUILD)/guest/$(1).elf64: $(2) $(BUILD)/guest/libguest.a guest/lib/guest.lds
-	$$(CC) $$(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) \
+	@echo "  LD $$@"; $$(CC) $$(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) \
 		$(GUEST_NEWLIB)/lib/libm.a $(GUEST_NEWLIB)/lib/libc.a -Wl,--end-group
 endef
 objects_of = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
@@ -50,7 +50,7 @@ $(foreach d,$(GUEST_DIRECTORIES),$(eval $(call GUEST_PROGRAM,$(d),$(call \
 	objects_of,$(filter guest/$(d)/%,$(GUEST_DIRECTORY_SOURCES))))))
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.elf64
-	objcopy -S -O elf32-i386 $< $@
+	@objcopy -S -O elf32-i386 $< $@
 
 .PRECIOUS: $(BUILD)/guest/%.elf64
 -include $(patsubst %.c,$(BUILD)/%.d,$(GUEST_SOURCES)) $(GUEST_LIB_OBJECTS:.o=.d) \

@@ -6,6 +6,7 @@
 #include "hv/vcpu.h"
 #include "hv/vm.h"
 
+/* Puts a leaf's values into the guest's EAX, EBX, ECX and EDX. */
 static force_inline void cpuid_give(struct vcpu *vcpu, const struct cpuid_entry *e)
 {
 	u64 *r = vcpu->regs.r;

@@ -151,8 +151,9 @@ static void print_scheduling(const struct vm *vm)
 		switches += v->thread.switches;
 		migrations += v->thread.migrations;
 	}
-	log_line(vm->level, "vm %s: ran for %lu ms in %lu turns, moved %lu times", vm->config->name,
-		 time_ticks_to_ns(ticks) / 1000000, switches, migrations);
+	log_line(vm->level, "vm %s: ran for %lu ms in %lu turn%s, moved %lu time%s",
+		 vm->config->name, time_ticks_to_ns(ticks) / 1000000, switches,
+		 switches == 1 ? "" : "s", migrations, migrations == 1 ? "" : "s");
 }
 
 static void print_prefetch(const struct vm *vm)

@@ -24,6 +24,7 @@ static force_inline void exit_low_port_in(struct vcpu *vcpu, u64 port)
 	*(u8 *)&vcpu->regs.r[REG_RAX] = value;
 }
 
+/* A write of AL to a port below IO_BUS_LOW; of ports that nobody has it is lost. */
 static force_inline void exit_low_port_out(struct vcpu *vcpu, u64 port)
 {
 	const struct io_range *r = io_bus_low_range(&vcpu->vm->pio, port);

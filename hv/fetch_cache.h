@@ -31,6 +31,7 @@ static force_inline u64 fetch_mode(u64 cr0, u64 cr4, u64 efer, u64 cs_l, u64 cpl
 	       cpl << FETCH_CPL_SHIFT;
 }
 
+/* Whether that mode's code is 64-bit: CS.L and EFER.LMA. */
 static force_inline bool fetch_mode_is_64bit(u64 mode)
 {
 	return (mode & (FETCH_CS_L | BIT(10))) == (FETCH_CS_L | BIT(10));
@@ -68,6 +69,7 @@ static inline void fetch_cache_begin(struct fetch_cache *c, u64 generation)
 	c->levels = 0;
 }
 
+/* A walk has read this entry, and this value. A walk of more than FETCH_LEVELS is not kept. */
 static inline void fetch_cache_record(struct fetch_cache *c, const u64 *entry, u64 value)
 {
 	if (c->levels < FETCH_LEVELS) {
@@ -98,6 +100,7 @@ static inline void fetch_cache_end(struct fetch_cache *c, u64 linear, u64 cr3, u
 #define FETCH_CACHES 4
 _Static_assert((FETCH_CACHES & (FETCH_CACHES - 1)) == 0, "chosen by masking the page's number");
 
+/* Which of a vCPU's caches is for code at that address. */
 static force_inline unsigned fetch_cache_index(u64 linear)
 {
 	return (unsigned)(linear >> PAGE_SHIFT) & (FETCH_CACHES - 1);

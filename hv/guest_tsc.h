@@ -26,6 +26,7 @@ struct guest_tsc {
  */
 bool guest_tsc_init(struct guest_tsc *g, u64 wanted_hz, u64 host_hz, struct tsc_scaling can);
 
+/* guest_tsc_scale() where there is a multiplier: its slow half. */
 u64 guest_tsc_multiply(const struct guest_tsc *g, u64 host);
 
 /* The guest's ticks at a host tick, without offset; as the processor computes them. */

@@ -17,11 +17,13 @@ struct irq_line {
 	bool (*waits)(void *ctx, unsigned gsi);
 };
 
+/* Whether the last interrupt of this line was not taken yet; false if nobody can tell. */
 static inline bool irq_line_waits(const struct irq_line *line)
 {
 	return line->waits && line->waits(line->ctx, line->gsi);
 }
 
+/* The line's level from now on. Takes the interrupt controllers' locks. */
 static inline void irq_line_set(const struct irq_line *line, bool level)
 {
 	line->set(line->ctx, line->gsi, level);

@@ -13,6 +13,7 @@
 #include "hv/console.h"
 #include "hv/exit.h"
 #include "hv/manifest.h"
+#include "hv/options.h"
 #include "hv/slot_call.h"
 #include "hv/vm.h"
 #include "mm/frame.h"
@@ -237,6 +238,7 @@ static void finish(void)
 static void manager_main(void *arg)
 {
 	(void)arg;
+	options_check(boot_info.cmdline);
 	read_manifest();
 	while (live) {
 		wait_for(MANAGER_VM_ENDED);

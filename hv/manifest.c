@@ -66,6 +66,10 @@ static void check_vp_index(struct parser *p)
 		parse_error(p, p->seen[KEY_VP_INDEX],
 			    "%u indexes in `%s`; expected %u, as `cpus` says", vm->vp_index_count,
 			    manifest_key_name(KEY_VP_INDEX), vm->cpus);
+	else if (p->seen[KEY_VP_INDEX] && !vm->hyperv && !p->m->bad[p->m->vm_count - 1])
+		log_warn("manifest:%u: " VM_FMT "`%s` has no effect without `%s = on`",
+			 p->seen[KEY_VP_INDEX], VM_ARG(p), manifest_key_name(KEY_VP_INDEX),
+			 manifest_key_name(KEY_HYPERV));
 }
 
 /* Leaves the section; what is asked of it as a whole is checked here. */

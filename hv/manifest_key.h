@@ -32,8 +32,10 @@ enum manifest_key {
 	"weight, processors, tsc_hz, reboots, test_hypercalls, hyperv, vp_index, populate, " \
 	"prefetch"
 
+/* KEY_COUNT: there is no such key. */
 enum manifest_key manifest_find_key(struct span name);
 
+/* As it is written in the manifest; key < KEY_COUNT. */
 const char *manifest_key_name(enum manifest_key key);
 
 /*

@@ -23,6 +23,7 @@ struct span span_take_word(struct span *s);
 /* Up to the first c, and s is left with what is behind it; false (nothing changed) without a c. */
 bool span_split(struct span *s, char c, struct span *before);
 
+/* Whether it is exactly that word. */
 bool span_equals(struct span s, const char *word);
 
 /* True when nothing but a comment is left. */

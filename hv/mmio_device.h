@@ -7,6 +7,7 @@
 
 #define MMIO_LAPIC_PAGE 0xfee00ull /* gfn of the default APIC base */
 
+/* Whether that is the vCPU's local APIC, which is memory in xAPIC mode only. */
 static force_inline bool mmio_is_lapic(const struct vcpu *v, gpa_t gpa)
 {
 	return gpa_to_gfn(gpa).v == MMIO_LAPIC_PAGE && lapic_mode(&v->lapic) == LAPIC_MODE_XAPIC;

@@ -15,6 +15,7 @@ struct msr_policy {
 	u32 more; /* registers that follow and are answered alike */
 };
 
+/* The row that has this MSR, or NULL. Rows are looked at in their order. */
 static inline const struct msr_policy *msr_policy_find(const struct msr_policy *rows, unsigned n,
 						       u32 msr)
 {

@@ -34,6 +34,7 @@ struct slot {
 	struct dirty_bitmap *log;     /* the same; NULL without SLOT_DIRTY_LOG */
 };
 
+/* Whether that frame is in it. Fixed for a copy that was published. */
 static force_inline bool slot_holds(const struct slot *slot, gfn_t gfn)
 {
 	return gfn.v - slot->base.v < slot->pages;

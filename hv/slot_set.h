@@ -47,6 +47,7 @@ struct slot_place {
 	struct slot *before;	     /* without `done`: the slot in front, NULL: none */
 };
 
+/* An empty one; index 0 or 1: which of a slot's nodes belong to it. */
 void slot_set_init(struct slot_set *set, unsigned index);
 
 /* Frees the chunks. */

@@ -37,6 +37,7 @@ void vcpu_flush_ask(struct vcpu_flush *flush, struct vcpu *target);
 void vcpu_flush_add_all(struct vcpu_flush *flush);
 void vcpu_flush_finish(struct vcpu_flush *flush);
 
+/* One more target; without a call if it was asked before and does not run. */
 static force_inline void vcpu_flush_add(struct vcpu_flush *flush, struct vcpu *target)
 {
 	/*

@@ -94,8 +94,8 @@ static int choose_processors(const struct vm *vm)
 	missing = cpu_set_next(&c->processors, n);
 	if (missing == CPU_MAX)
 		return 0;
-	log_error("vm %s: processors: there is no processor %u; this machine's are 0 to %u",
-		  c->name, missing, n - 1);
+	log_error("vm %s: processors: there is no processor %u; this machine's %s%u", c->name,
+		  missing, n > 1 ? "are 0 to " : "one is ", n - 1);
 	return -ENOENT;
 }
 
@@ -209,13 +209,20 @@ static void print_started(const struct vm *vm)
 		 c->initrd[0] ? ", initrd " : "", c->initrd);
 }
 
+/* What was wrong has been said, but for lack of memory, which anything may have met. */
+static void print_not_started(const struct vm_config *c, int err)
+{
+	log_error("vm %s: not started%s (its section begins on line %u of the manifest)", c->name,
+		  err == -ENOMEM ? ": not enough memory" : "", c->line);
+}
+
 int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm **out)
 {
 	struct vm *vm = heap_alloc(sizeof(*vm));
 	int err;
 
 	if (!vm) {
-		log_error("vm %s: not started (error %d)", config->name, ENOMEM);
+		print_not_started(config, -ENOMEM);
 		return -ENOMEM;
 	}
 	vm->config = config;
@@ -226,8 +233,7 @@ int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm 
 	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, time_now());
 	err = build(vm);
 	if (err) {
-		if (err != -ENOENT)
-			log_error("vm %s: not started (error %d)", config->name, -err);
+		print_not_started(config, err);
 		vm_destroy(vm);
 		return err;
 	}

@@ -45,6 +45,7 @@ void frame_split(hpa_t base, unsigned from, unsigned to);
 /* The order a block was allocated with; base must be its head. */
 unsigned frame_order(hpa_t base);
 
+/* How many frames there are, and how many are free now. Any context. */
 struct frame_stats frame_stats(void);
 
 #endif

@@ -18,6 +18,7 @@ static force_inline unsigned ptab_shift(unsigned level)
 	return PAGE_SHIFT + 9 * (level - 1);
 }
 
+/* The entry for va in a table whose entries map 1 << shift bytes each. */
 static force_inline u64 *ptab_entry(hpa_t table, u64 va, unsigned shift)
 {
 	return (u64 *)phys_to_virt(table) + (va >> shift) % PTAB_ENTRIES;

@@ -6,21 +6,25 @@
 #include "mm/phys.h"
 #include "mm/ptab.h"
 
+/* Of the entry for va in a table of that level, 1 being the lowest. */
 static inline unsigned ptab_index(u64 va, unsigned level)
 {
 	return (unsigned)(va >> (PAGE_SHIFT + 9 * (level - 1))) & (PTAB_ENTRIES - 1);
 }
 
+/* What an entry is, by its format; level 1 has leaves only. */
 static inline bool ptab_is_present(const struct ptab_fmt *f, u64 e)
 {
 	return (e & f->present) != 0;
 }
 
+/* Of an entry that is present. */
 static inline bool ptab_is_leaf(const struct ptab_fmt *f, u64 e, unsigned level)
 {
 	return level == 1 || (e & f->large);
 }
 
+/* The table that an entry which is present and no leaf points to. */
 static inline u64 *ptab_table_of(const struct ptab_fmt *f, u64 e)
 {
 	return phys_to_virt(HPA(e & f->addr_mask));

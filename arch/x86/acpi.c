@@ -1,6 +1,7 @@
 #include "arch/x86/acpi.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "arch/x86/acpi_parse.h"
 #include "core/log.h"
@@ -117,8 +118,9 @@ static void print_madt(const struct acpi_madt *m)
 
 	for (unsigned i = 0; i < m->cpu_count; i++)
 		enabled += m->cpu[i].enabled;
-	log_info("acpi: %u processors (%u can be added), local APIC at 0x%lx%s", enabled,
-		 m->cpu_count - enabled, m->lapic_address, m->has_pics ? ", 8259s" : "");
+	log_info("acpi: %u processor%s (%u can be added), local APIC at 0x%lx%s", enabled,
+		 enabled == 1 ? "" : "s", m->cpu_count - enabled, m->lapic_address,
+		 m->has_pics ? ", 8259s" : "");
 	for (unsigned i = 0; i < m->ioapic_count; i++)
 		log_info("acpi: I/O APIC %u at 0x%x, interrupts from %u", m->ioapic[i].id,
 			 m->ioapic[i].address, m->ioapic[i].gsi_base);
@@ -135,9 +137,19 @@ static void print_fadt(const struct acpi_info *info)
 		 f->pm1a_cnt.space == ACPI_IO ? "io" : "mmio", f->pm1a_cnt.address,
 		 f->flags & ACPI_FADT_HW_REDUCED ? ", reduced hardware" : "");
 	if (info->has_s5)
-		log_info("acpi: soft-off is %u/%u", info->s5_type_a, info->s5_type_b);
+		log_info("acpi: soft-off is sleep type %u/%u", info->s5_type_a, info->s5_type_b);
 	else
 		log_info("acpi: no soft-off");
+}
+
+/* Without the blanks that fill it up. */
+static int oem_id_length(const struct acpi_info *info)
+{
+	int n = (int)strlen(info->oem_id);
+
+	while (n > 0 && info->oem_id[n - 1] == ' ')
+		n--;
+	return n;
 }
 
 void acpi_print(void)
@@ -148,7 +160,7 @@ void acpi_print(void)
 		log_info("acpi: none");
 		return;
 	}
-	log_info("acpi: revision %u by %s", info->revision, info->oem_id);
+	log_info("acpi: revision %u by %.*s", info->revision, oem_id_length(info), info->oem_id);
 	if (info->has_madt)
 		print_madt(&info->madt);
 	if (info->has_fadt)

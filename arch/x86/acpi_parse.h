@@ -8,6 +8,7 @@
 #define ACPI_HEADER_SIZE 36
 #define ACPI_GAS_SIZE	 12
 
+/* The generic address structure (5.2.3.2) at p; ACPI_GAS_SIZE bytes are there. */
 static inline struct acpi_gas acpi_get_gas(const u8 *p)
 {
 	return (struct acpi_gas){ .space = p[0],

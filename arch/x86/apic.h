@@ -10,6 +10,8 @@ void apic_init(hpa_t base);
 /* Enables the calling CPU's local APIC with everything masked but what we use. */
 void apic_init_cpu(void);
 
+/* Of the calling CPU: its id; whether it is in x2APIC mode; end of the interrupt in service. Any
+ * context, after apic_init_cpu(). */
 u32 apic_id(void);
 bool apic_is_x2apic(void);
 void apic_eoi(void);
@@ -32,6 +34,7 @@ void apic_timer_program(u64 deadline);
  * calibration. */
 void apic_timer_calibrate(void);
 
+/* For the boot report: what apic_timer_program() goes by. After apic_timer_calibrate(). */
 const char *apic_timer_kind(void);
 
 #endif

@@ -98,6 +98,7 @@ struct cpuid_regs {
 	u32 eax, ebx, ecx, edx;
 };
 
+/* Instructions, as the manuals have them. An MSR or XCR that is not there faults. */
 static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 {
 	struct cpuid_regs r;
@@ -121,6 +122,7 @@ static inline void wrmsr(u32 msr, u64 v)
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
 
+/* Not ordered with what stands before or behind it: see tsc_read_ordered(). */
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;
@@ -163,6 +165,7 @@ DEFINE_DR(3)
 DEFINE_DR(6)
 DEFINE_DR(7)
 
+/* XCR0 is index 0. CR4.OSXSAVE has to be set. */
 static inline void xsetbv(u32 index, u64 v)
 {
 	__asm__ volatile("xsetbv" : : "c"(index), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
@@ -176,6 +179,7 @@ static inline u64 xgetbv(u32 index)
 	return (u64)hi << 32 | lo;
 }
 
+/* The calling CPU only. */
 static inline void invlpg(const void *va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
@@ -191,12 +195,15 @@ static inline void cpu_flush_tlb(void)
 	write_cr4(cr4);
 }
 
+/* Sleeps until an interrupt, which is taken here: STI delays it by one instruction, so none is
+ * lost. */
 static inline void cpu_sti_hlt_cli(void)
 {
 	/* STI delays interrupts by one instruction: none is lost between the two. */
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+/* For good, with interrupts off; an NMI is handled and halts again. */
 static inline void __noreturn cpu_halt_forever(void)
 {
 	for (;;)

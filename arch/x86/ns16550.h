@@ -76,6 +76,7 @@ bool ns16550_line_open(const struct ns16550 *u);
 /* One byte in, or -1. */
 int ns16550_get(struct ns16550 *u);
 
+/* Interrupts for received bytes, and for room to send; off after the start. Takes u->lock. */
 void ns16550_set_irqs(struct ns16550 *u, bool rx, bool tx);
 
 /* Lets the interrupt line fall, and rise anew if there is a cause, also one that was told already:

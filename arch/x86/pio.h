@@ -4,6 +4,7 @@
 
 #include "core/types.h"
 
+/* Port I/O of 1, 2 and 4 bytes. */
 static inline u8 inb(u16 port)
 {
 	u8 v;

@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu.h"
 
+/* Ticks; the calling CPU's, which are all set to agree (tsc_sync.h). */
 static inline u64 tsc_read(void)
 {
 	return rdtsc();

@@ -20,6 +20,7 @@ struct acpi_writer {
 	u64 at;	     /* guest-physical address of buf */
 };
 
+/* Whether something did not fit; what was written then is of no use. */
 static inline bool acpi_writer_overflowed(const struct acpi_writer *w)
 {
 	return w->used > w->size;

@@ -19,6 +19,7 @@ static __attribute__((noinline, unused)) u64 byte_ports_read_wide(
 	return value;
 }
 
+/* Out of line: accesses of more than one byte are rare. */
 static __attribute__((noinline, unused)) void byte_ports_write_wide(
 	void (*write)(void *dev, unsigned reg, u8 value), void *dev, u64 offset, unsigned size,
 	u64 value)
@@ -27,6 +28,7 @@ static __attribute__((noinline, unused)) void byte_ports_write_wide(
 		write(dev, (unsigned)offset + i, (u8)(value >> (8 * i)));
 }
 
+/* An access of `size` bytes at `offset`, by calls of the device's function for one byte. */
 static force_inline u64 byte_ports_read(u8 (*read)(void *dev, unsigned reg), void *dev, u64 offset,
 					unsigned size)
 {
@@ -35,6 +37,7 @@ static force_inline u64 byte_ports_read(u8 (*read)(void *dev, unsigned reg), voi
 	return read(dev, (unsigned)offset);
 }
 
+/* The same for a write. */
 static force_inline void byte_ports_write(void (*write)(void *dev, unsigned reg, u8 value),
 					  void *dev, u64 offset, unsigned size, u64 value)
 {

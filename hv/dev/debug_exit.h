@@ -15,6 +15,7 @@ struct debug_exit {
 	void *ctx;
 };
 
+/* Once; `exit` is called with what the guest writes, on its vCPU's thread. */
 void debug_exit_init(struct debug_exit *dbg, void (*exit)(void *ctx, unsigned status), void *ctx);
 
 /* Registers ports 0xf4 to 0xf7; a write counts at the first only. Errors of io_bus_add(). */

@@ -32,6 +32,7 @@ _Static_assert(IOAPIC_PINS <= 32, "lines is a bit map");
 /* dev is the struct ioapic; for the MMIO bus at IOAPIC_BASE, IOAPIC_SIZE. */
 extern const struct io_ops ioapic_io_ops;
 
+/* As after a reset; `bus` is where its interrupts go, and outlives it. */
 void ioapic_init(struct ioapic *io, struct apic_bus *bus);
 
 /* All pins masked; the wires keep their state. Any CPU. */

@@ -20,7 +20,9 @@ struct kbc {
 	struct vm_power power;
 };
 
+/* As after a reset; `power` is told of the resets that it makes. */
 void kbc_init(struct kbc *kbc, struct vm_power power);
+/* Registers as after power-on. */
 void kbc_reset(struct kbc *kbc);
 
 /* Registers ports 0x60 and 0x64. Errors of io_bus_add(). */

@@ -170,6 +170,7 @@ static inline u64 lapic_base(const struct lapic *l)
 }
 int lapic_set_base(struct lapic *l, u64 value) __must_check;
 
+/* By IA32_APIC_BASE. Any CPU; for others than the owner it may be over. */
 static inline enum lapic_mode lapic_mode(const struct lapic *l)
 {
 	return (enum lapic_mode)READ_ONCE(l->mode);
@@ -200,6 +201,8 @@ static inline void lapic_set_cr8(struct lapic *l, u8 value)
 	lapic_set_tpr(l, (u8)(value << 4));
 }
 
+/* Ends the interrupt of highest priority in service, and tells the I/O APICs if it was a level.
+ * Owner. */
 void lapic_eoi(struct lapic *l);
 
 /* IA32_TSC_DEADLINE. Writes are ignored outside of that timer mode, reads give 0. */
@@ -277,6 +280,7 @@ static force_inline bool lapic_accepts_extint(const struct lapic *l)
 	return l->pic_open || (READ_ONCE(l->events) & LAPIC_EVENT_EXTINT);
 }
 
+/* Whether the 8259s have an interrupt that reaches this processor. */
 static force_inline bool lapic_extint_pending(struct lapic *l)
 {
 	return unlikely(lapic_accepts_extint(l)) && l->config.ops->extint_pending(l->config.ctx);
@@ -300,11 +304,13 @@ void lapic_eoi_broadcast(struct lapic *l, u8 vector);
 
 /* --- between the files of the local APIC; owner --- */
 
+/* A 32-bit register of the page, by its offset / 16 (LAPIC_*). */
 static inline u32 lapic_reg(const struct lapic *l, unsigned reg)
 {
 	return READ_ONCE(l->regs[reg * 4]);
 }
 
+/* The same, written; whether it may be is the caller's. */
 static inline void lapic_set_reg(struct lapic *l, unsigned reg, u32 value)
 {
 	WRITE_ONCE(l->regs[reg * 4], value);
@@ -329,6 +335,7 @@ void lapic_update_pic(struct lapic *l);
 /* Delivers a level-triggered LINT0 that is asserted, unmasked and not awaiting an EOI. Any CPU. */
 void lapic_recheck_lint0(struct lapic *l);
 
+/* lapic_timer.c; counts and dividers as the registers have them (SDM vol. 3 11.5.4). */
 void lapic_timer_init(struct lapic *l);
 void lapic_timer_reset(struct lapic *l);
 void lapic_timer_lvt_changed(struct lapic *l);

@@ -38,6 +38,7 @@ void pit_channel_count(struct pit_channel *ch, u64 clock, u16 raw);
 /* The first byte of a two-byte count: stops mode 0 (8254 data sheet, "Mode 0"). */
 void pit_channel_half_count(struct pit_channel *ch);
 
+/* The gate's level, at `clock` of the input clock; an edge may start or stop the count. */
 void pit_channel_gate(struct pit_channel *ch, u64 clock, bool gate);
 
 /* The counting element as a read returns it; in BCD when so programmed. */

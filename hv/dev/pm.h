@@ -39,6 +39,8 @@ struct pm {
 	struct timer timer;
 };
 
+/* Nothing enabled, the PM timer begins at 0; `sci` is its interrupt, `power` is told of soft-off.
+ */
 void pm_init(struct pm *pm, struct irq_line sci, struct vm_power power);
 
 /* Events and enables cleared. The PM timer runs on. */

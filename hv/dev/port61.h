@@ -13,11 +13,13 @@ struct port61 {
 	struct pit *pit;
 };
 
+/* It gates counter 2 of `pit`, which outlives it. */
 void port61_init(struct port61 *port, struct pit *pit);
 
 /* Back to all bits clear, so the gate of counter 2 is down. */
 void port61_reset(struct port61 *port);
 
+/* Registers its port. Errors are io_bus_add()'s. */
 int port61_attach(struct port61 *port, struct io_bus *pio) __must_check;
 
 #endif

@@ -15,6 +15,7 @@ struct vm_power {
 	void *ctx;
 };
 
+/* Tells the VM. On the thread of the vCPU whose access caused it. */
 static inline void vm_power_raise(const struct vm_power *power, enum vm_power_event event)
 {
 	power->event(power->ctx, event);

@@ -17,6 +17,7 @@ struct reset {
 	struct vm_power power;
 };
 
+/* As after power-on; `power` is told of resets. */
 void reset_init(struct reset *reset, struct vm_power power);
 
 /* Registers as after power-on. */

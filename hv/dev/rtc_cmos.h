@@ -17,6 +17,8 @@ s64 rtc_cmos_load_time(const u8 *cmos, unsigned *day_shift);
 /* First second after `now` that the alarm registers match; RTC_NEVER if none. */
 s64 rtc_cmos_next_alarm(const u8 *cmos, s64 now);
 
+/* What firmware leaves in CMOS memory for a kernel: equipment, memory sizes, processors, their sum.
+ */
 void rtc_cmos_describe_board(u8 *cmos, const struct rtc_board *board);
 
 #endif

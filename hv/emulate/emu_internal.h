@@ -35,6 +35,7 @@ struct emu_target {
 	struct emu_mem mem;
 };
 
+/* The bits of an operand of 1 to 8 bytes. */
 static inline u64 emu_size_mask(unsigned size)
 {
 	return ~0ull >> (64 - 8 * size);
@@ -66,6 +67,7 @@ static inline void emu_reg_write(struct emu_ctx *ctx, unsigned reg, unsigned siz
 		*r = (*r & ~mask) | (value & mask);
 }
 
+/* Gives up; `why` is a constant, for the report. */
 static inline enum emu_result emu_unhandled(struct emu_ctx *ctx, const char *why)
 {
 	ctx->why = why;
@@ -96,6 +98,9 @@ enum emu_result emu_mem_cas(struct emu_ctx *ctx, const struct emu_mem *mem, cons
 
 /* emu_operand.c */
 
+/* An operand is a register, a constant, or memory at the instruction's effective address, or at
+ * `ea`. A target is one that is read and then written: opening it finds faults before anything is
+ * changed. What is not EMU_DONE is passed on. */
 u64 emu_reg_read(const struct emu_ctx *ctx, unsigned reg, unsigned size);
 void emu_operand_set_reg(struct emu_ctx *ctx, const struct emu_operand *o, u64 value);
 enum emu_result emu_operand_read(struct emu_ctx *ctx, const struct emu_insn *insn,

@@ -51,6 +51,7 @@ struct elf32_sections {
 	u32 num, entry_size, addr, names_index;
 };
 
+/* Whether it begins as an ELF file does, of whatever class. */
 bool elf_is_file(const struct load_source *src);
 
 /*

@@ -73,6 +73,8 @@ struct shootdown_stats {
 	u64 freed;			     /* table pages */
 };
 
+/* Sums over all VMs so far, while CPUs may count on; and the same as a line of the log. Any
+ * context. */
 void shootdown_get_stats(struct shootdown_stats *out);
 void shootdown_log_stats(void);
 

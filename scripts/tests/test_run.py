@@ -218,6 +218,8 @@ def test_the_emulator_dies_with_it(payload, target, number):
     (["--send", "no equals sign"], b"REGEX=TEXT"),
     (["--until", "("], b"--until"),
     (["--target", "bochs", "--memory", "2049", "--iso", RUN], b"2048"),
+    (["--smp", "0"], b"--smp 0: at least 1"),
+    (["--memory", "-1"], b"--memory -1: at least 1"),
     (["--target", "bochs", "--cpu", "8080", "--iso", RUN], b"8080"),
     (["--target", "qemu", "--cpu", "8080", "--iso", RUN], b"8080"),
     (["--target", "bochs", "--firmware", "uefi"], b"--firmware uefi"),

@@ -28,6 +28,11 @@ def expect_others_ran(run, *not_started):
     assert run.log.rstrip("\n").endswith("neap: no virtual machine is left\nneap: exit status 4")
 
 
+def not_started(name, line, why=""):
+    """What is said, after the reason, of a VM whose section begins on that line."""
+    return f"vm {name}: not started{why} (its section begins on line {line} of the manifest)"
+
+
 def test_no_manifest(run_neap):
     run = run_neap(None, {"hello.elf": guest_program("hello.elf")})
     run.expect_status(NOT_STARTED)
@@ -64,13 +69,23 @@ def test_manifest_errors(run_guests):
         for name in ("slip", "size", "lacking")]
 
 
+def test_wrong_options(run_guests):
+    """On Neap's own command line; they change nothing."""
+    run = run_guests(GOOD, cmdline="dirtty=wp vid=perhaps quiet")
+    assert run.end_of("good") == ("ended through its debug-exit port", 1)
+    run.find("^neap: warning: command line: there is no option `dirtty=wp`$")
+    run.find("^neap: warning: command line: `vid=perhaps` is ignored; expected one of: on off$")
+    assert len(run.lines("^neap: warning: command line")) == 2
+    assert run.errors() == []
+
+
 def test_missing_modules(run_guests):
     run = run_guests(vm("bad", "nosuch", initrd="neither", module="nor-this words"), GOOD)
     expect_others_ran(run, "bad")
     assert run.errors() == [
         'vm bad: kernel: there is no boot module named "nosuch"',
         'vm bad: initrd: there is no boot module named "neither"',
-        'vm bad: module: there is no boot module named "nor-this"']
+        'vm bad: module: there is no boot module named "nor-this"', not_started("bad", 1)]
 
 
 def test_wrong_kernels(run_guests):
@@ -96,6 +111,7 @@ def test_wrong_kernels(run_guests):
             "hello.elf64": "a 64-bit ELF file; expected a 32-bit one for multiboot"}.items():
         matching = [e for e in errors if e.startswith(f"vm vm-{name}: kernel {name}: {told}")]
         assert len(matching) == 1, (name, errors)
+    assert errors[1] == not_started("vm-text", 1)
 
 
 def test_not_enough_memory(run_guests):
@@ -105,6 +121,7 @@ def test_not_enough_memory(run_guests):
         vm("linux", "vmlinuz", "32M"), modules={"vmlinuz": STOCK_KERNEL})
     expect_others_ran(run, "huge", "tiny", "linux")
     run.find(r"^neap: error: vm huge: memory: 4096 MiB asked for, \d+ MiB are free$")
+    assert not_started("huge", 1, ": not enough memory") in run.errors()
     run.find(r"^neap: error: vm tiny: kernel hello.elf: needs \d+ KiB at 0x100000, where the VM "
              r"has no RAM \(memory = 1024 KiB\)$")
     run.find(r"^neap: error: vm linux: kernel vmlinuz: needs \d+ KiB at 0x1000000; the VM has \d+ "

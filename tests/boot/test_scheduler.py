@@ -30,7 +30,7 @@ def run_until_end(run_guests, *sections, **options):
 
 def scheduled(run, name):
     """Of a VM that has ended: milliseconds it ran, turns, moves, milliseconds from start to end."""
-    match = run.find(rf"^neap: vm {name}: ran for (\d+) ms in (\d+) turns, moved (\d+) times$")
+    match = run.find(rf"^neap: vm {name}: ran for (\d+) ms in (\d+) turns?, moved (\d+) times?$")
     after = run.find(rf"^neap: vm {name}: .*, status \d+, after (\d+) ms$")
     return (*(int(n) for n in match.groups()), int(after[1]))
 
@@ -110,6 +110,7 @@ def test_no_such_processor(run_guests):
                      cmdline="linger=0")
     run.expect_status(NOT_STARTED)
     assert run.errors() == [
-        "vm bad: processors: there is no processor 5; this machine's are 0 to 1"]
+        "vm bad: processors: there is no processor 5; this machine's are 0 to 1",
+        "vm bad: not started (its section begins on line 1 of the manifest)"]
     assert run.end_of("good")[1] == 1
     assert not run.has_ended("bad")

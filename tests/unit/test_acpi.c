@@ -343,7 +343,7 @@ static void test_fadt_revision_1(void **state)
 	assert_int_equal(acpi_info.s5_type_a, 5);
 	assert_int_equal(acpi_info.s5_type_b, 3);
 	acpi_print();
-	assert_true(shim_log_contains("soft-off is 5/3"));
+	assert_true(shim_log_contains("soft-off is sleep type 5/3"));
 }
 
 static void test_fadt_extended(void **state)

@@ -526,6 +526,21 @@ static void test_vp_index(void **state)
 	assert_int_equal(parse(VM_A "cpus = 3\nvp_index = identity\n"), 0);
 	assert_int_equal(m.errors, 0);
 	assert_int_equal(m.vm[0]->vp_index_count, 0);
+	manifest_free(&m);
+	assert_int_equal(parse(VM_A "hyperv = on\nvp_index = identity\n"), 0);
+	assert_int_equal(shim_log_count(), 0);
+}
+
+/* The VM is started; but what it was given is not what it gets. */
+static void test_vp_index_unused(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(VM_A "hyperv = off\nvp_index = reversed\n"), 0);
+	assert_int_equal(shim_log_count(), 1);
+	assert_string_equal(shim_log_last(), "manifest:5: [vm a] `vp_index` has no effect without "
+					     "`hyperv = on`");
+	assert_int_equal(m.errors, 0);
+	assert_false(m.bad[0]);
 }
 
 static void test_populate(void **state)
@@ -752,20 +767,35 @@ static void test_longest_message(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_keys),	  TEST(test_defaults),
-		TEST(test_bytes),	  TEST(test_not_a_manifest),
-		TEST(test_keys_bad),	  TEST(test_key_list),
-		TEST(test_cpus),	  TEST(test_memory),
-		TEST(test_names),	  TEST(test_lines),
-		TEST(test_module_limit),  TEST(test_switches),
-		TEST(test_weight),	  TEST(test_processors),
-		TEST(test_vp_index),	  TEST(test_vp_index_bad),
-		TEST(test_populate),	  TEST(test_prefetch),
-		TEST(test_sections_bad),  TEST(test_vm_name_length),
-		TEST(test_vm_limit),	  TEST(test_errors_stay_with_their_vm),
-		TEST(test_size_limit),	  TEST(test_errors_shown),
-		TEST(test_out_of_memory), TEST(test_longest_message),
-		TEST(test_tsc_hz),	  TEST(test_reboots),
+		TEST(test_all_keys),
+		TEST(test_defaults),
+		TEST(test_bytes),
+		TEST(test_not_a_manifest),
+		TEST(test_keys_bad),
+		TEST(test_key_list),
+		TEST(test_cpus),
+		TEST(test_memory),
+		TEST(test_names),
+		TEST(test_lines),
+		TEST(test_module_limit),
+		TEST(test_switches),
+		TEST(test_weight),
+		TEST(test_processors),
+		TEST(test_vp_index),
+		TEST(test_vp_index_bad),
+		TEST(test_vp_index_unused),
+		TEST(test_populate),
+		TEST(test_prefetch),
+		TEST(test_sections_bad),
+		TEST(test_vm_name_length),
+		TEST(test_vm_limit),
+		TEST(test_errors_stay_with_their_vm),
+		TEST(test_size_limit),
+		TEST(test_errors_shown),
+		TEST(test_out_of_memory),
+		TEST(test_longest_message),
+		TEST(test_tsc_hz),
+		TEST(test_reboots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

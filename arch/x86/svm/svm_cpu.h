@@ -15,6 +15,7 @@ struct svm_cpu {
 			 */
 };
 
+/* Stays the same one only while the thread does not sleep. */
 static inline struct svm_cpu *svm_this_cpu(void)
 {
 	return this_cpu()->backend;

@@ -36,6 +36,7 @@ struct svm_vcpu {
 	u64 cr4_allowed, efer_allowed;
 };
 
+/* What SVM keeps for a vCPU; from its creation to its end. */
 static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 {
 	return vcpu->backend;

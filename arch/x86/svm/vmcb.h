@@ -139,6 +139,7 @@ _Static_assert(offsetof(struct vmcb, save.cr2) == 0x640, "APM vol. 2 table B-2")
 _Static_assert(offsetof(struct vmcb, save.g_pat) == 0x668, "APM vol. 2 table B-2");
 _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "one frame");
 
+/* These groups of fields have changed and are to be read at the next VMRUN (APM vol. 2 15.15.3). */
 static inline void vmcb_dirty(struct vmcb *vmcb, u64 clean_bits)
 {
 	vmcb->clean &= ~(u32)clean_bits;

@@ -179,6 +179,7 @@ void vmcs_access_failed(u32 field, u32 write) __noreturn __cold;
 		    "call vmcs_access_failed\n\t"       \
 		    ".previous"
 
+/* Of the current VMCS, without the types of the fields; see the macros. A failure panics. */
 static force_inline u64 vmcs_read_raw(u32 field)
 {
 	u64 v;
@@ -190,6 +191,7 @@ static force_inline u64 vmcs_read_raw(u32 field)
 	return v;
 }
 
+/* The same, written. */
 static force_inline void vmcs_write_raw(u32 field, u64 v)
 {
 	__asm__ volatile(VMCS_CHECKED("vmwrite %[value], %[field]", "field", "1")
@@ -214,6 +216,7 @@ static force_inline u64 vmcs_read_raw_quick(u32 field)
 	return v;
 }
 
+/* As vmcs_write_raw(), where a failure cannot be. */
 static force_inline void vmcs_write_raw_quick(u32 field, u64 v)
 {
 	__asm__ volatile("vmwrite %[value], %[field]"

@@ -11,6 +11,7 @@ int vmx_cpu_init(void) __must_check;
  * memory. */
 hpa_t vmx_alloc_region(void) __must_check;
 
+/* SDM vol. 3 24.11.3: VMCLEAR and VMPTRLD on the calling CPU. A failure panics. */
 void vmx_vmclear(hpa_t vmcs);
 void vmx_vmptrld(hpa_t vmcs);
 

@@ -44,6 +44,7 @@ struct vmx_vcpu {
 _Static_assert(sizeof(struct vmx_vcpu) <= PAGE_SIZE && offsetof(struct vmx_vcpu, posted) == 0,
 	       "a frame, the descriptor at its beginning");
 
+/* What VMX keeps for a vCPU; from its creation to its end. */
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 {
 	return vcpu->backend;
@@ -81,6 +82,7 @@ static inline u64 vmx_guest_cr0(void)
 	       (vmcs_readn(VMCS_CR0_SHADOW) & VMX_CR0_OWNED);
 }
 
+/* CR4 as the guest reads it. Its VMCS is current. */
 static inline u64 vmx_guest_cr4(void)
 {
 	u64 mask = vmcs_readn(VMCS_CR4_MASK);
@@ -180,6 +182,7 @@ static inline bool vmx_trap_pending(void)
 	return vmcs_quick_readn(VMCS_GUEST_PENDING_DEBUG) != 0;
 }
 
+/* RFLAGS.IF of the guest. Its VMCS is current. */
 static force_inline bool vmx_irqs_enabled(void)
 {
 	return vmcs_quick_readn(VMCS_GUEST_RFLAGS) & RFLAGS_IF;

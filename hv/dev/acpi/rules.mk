@@ -8,5 +8,5 @@ ACPI_AML_FLAGS := -I$(ACPI_GEN) -Wa,-I$(ACPI_GEN)
 # -we: a warning is an error. iasl is talkative even when all is well, so it is heard on failure only.
 $(ACPI_GEN)/%.aml: hv/dev/acpi/%.asl
 	@mkdir -p $(@D)
-	$(IASL) -we -p $(ACPI_GEN)/$* $< > $(ACPI_GEN)/$*.log 2>&1 || \
+	@echo "  IASL $<"; $(IASL) -we -p $(ACPI_GEN)/$* $< > $(ACPI_GEN)/$*.log 2>&1 || \
 		{ cat $(ACPI_GEN)/$*.log >&2; rm -f $@; exit 1; }
