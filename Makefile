@@ -146,7 +146,8 @@ SOAK_CLOCKS ?= 300
 soak: setup
 	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/torture.elf guests
 	@scripts/soak --boots $(SOAK_BOOTS) --smp $(SOAK_SMP) --seconds $(SOAK_SECONDS) \
-		--storm-seconds $(STORM_SECONDS) --clock-seconds $(SOAK_CLOCKS)
+		--storm-seconds $(STORM_SECONDS) --clock-seconds $(SOAK_CLOCKS); status=$$?; \
+	/usr/bin/python3 -m pytest -q -n 2 -m soak tests/boot && exit $$status
 
 clean:
 	rm -rf $(filter-out $(DEPS),$(wildcard $(BUILD)/*))

@@ -7,17 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "apic.h"
+#include "pit.h"
 #include "x86.h"
 
 #define TIME_DEFAULT	2000 /* ms */
 #define SAMPLES		32
 #define PM_TIMER_PORT	0x608
 #define PM_TIMER_HZ	3579545.0
-#define PIT_HZ		1193182.0
 #define PIT_COUNT	11932 /* 100 Hz */
-#define PIT_PORT	0x40
-#define PIT_COMMAND	0x43
-#define PIT_RATE	0x34 /* counter 0, both bytes, mode 2 */
 #define APIC_TIMER_INIT 0x380
 #define APIC_TIMER_DIV	0x3e0
 #define APIC_DIV_1	0xb
@@ -79,11 +76,7 @@ static uint32_t read_pm(void)
 /* Both count down; what has passed of the period. */
 static uint32_t read_pit(void)
 {
-	uint32_t low;
-
-	outb(PIT_COMMAND, 0);
-	low = inb(PIT_PORT);
-	return PIT_COUNT - (low | (uint32_t)inb(PIT_PORT) << 8);
+	return PIT_COUNT - pit_read();
 }
 
 static uint32_t apic_count(void)
@@ -216,9 +209,7 @@ static void start_timers(void)
 	apic_enable();
 	apic_write(APIC_LINT0, APIC_LVT_EXTINT);
 	pic_init((uint16_t) ~(1u << 0 | 1u << 2 | 1u << 8));
-	outb(PIT_COMMAND, PIT_RATE);
-	outb(PIT_PORT, PIT_COUNT & 0xff);
-	outb(PIT_PORT, PIT_COUNT >> 8);
+	pit_start(PIT_COUNT);
 	apic_write(APIC_TIMER_DIV, APIC_DIV_1);
 	apic_write(APIC_TIMER, APIC_PERIODIC | APIC_VECTOR);
 	apic_write(APIC_TIMER_INIT, apic_count());

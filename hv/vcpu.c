@@ -158,7 +158,6 @@ int vcpu_create(struct vm *vm, u32 index, struct vcpu **out)
 		return -ENOMEM;
 	v->vm = vm;
 	v->index = index;
-	v->tsc_offset = vm->tsc_offset;
 	v->emu_cache = heap_alloc(sizeof(*v->emu_cache));
 	/* Before anybody can post to it: other vCPUs may run, and send interrupts, before it does.
 	 */

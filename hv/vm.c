@@ -230,7 +230,6 @@ int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm 
 	vm->level = level;
 	vm->state = VM_BUILDING;
 	choose_tsc(vm);
-	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, time_now());
 	err = build(vm);
 	if (err) {
 		print_not_started(config, err);
@@ -238,8 +237,6 @@ int vm_create(struct vm_config *config, u32 id, enum log_level level, struct vm 
 		return err;
 	}
 	print_started(vm);
-	/* The guest's TSC counts from here: what building took is not its time. */
-	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, time_now());
 	*out = vm;
 	return 0;
 }
@@ -249,6 +246,7 @@ void vm_start(struct vm *vm)
 	struct vcpu *v;
 
 	vm->start_tsc = time_now();
+	/* The guest's TSC counts from here: what building took is not its time. */
 	vm->tsc_offset = -guest_tsc_scale(&vm->tsc, vm->start_tsc);
 	vm_for_each_vcpu (v, &vm->vcpus, i)
 		v->tsc_offset = vm->tsc_offset;

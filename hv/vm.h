@@ -60,7 +60,7 @@ struct vm {
 	struct vm_console console;
 	u64 start_tsc;
 	struct guest_tsc tsc; /* fixed once built */
-	u64 tsc_offset;	      /* every vCPU's at power-up: the guest's TSC starts at 0 */
+	u64 tsc_offset;	      /* every vCPU's at power-up: vm_start() */
 	struct list node;     /* manager.c's list of ended VMs */
 };
 

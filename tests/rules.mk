@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 10
 
 # What is left out is bound to the machine, or (core/sched.c) shares a name with the C library: its test
 # includes it.
-HOST_SOURCES := $(EFI_PLAIN_SOURCES) $(filter-out boot/main.c arch/x86/smp.c core/sched.c mm/host_map.c,$(foreach d,boot arch/x86 core mm hv hv/hyperv hv/dev hv/load hv/emulate hv/mmu hv/debug,$(wildcard $(d)/*.c)))
+HOST_SOURCES := $(EFI_PLAIN_SOURCES) $(filter-out boot/main.c arch/x86/smp.c core/sched.c mm/host_map.c,$(foreach d,boot arch/x86 arch/x86/svm core mm hv hv/hyperv hv/dev hv/load hv/emulate hv/mmu hv/debug,$(wildcard $(d)/*.c)))
 HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections \
 	-fno-sanitize-recover=undefined -Wall -Wextra -Werror -Wshadow -MMD -MP -Itests/unit/shim -Itests/unit -I. \
 	-DNEAP_VERSION='"test"' $(ZYDIS_CFLAGS)

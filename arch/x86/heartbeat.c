@@ -2,29 +2,18 @@
 
 #include "arch/x86/emulator.h"
 #include "arch/x86/host_ioapic.h"
-#include "arch/x86/pio.h"
+#include "arch/x86/i8254.h"
 #include "arch/x86/trap.h"
 #include "core/log.h"
 
-#define PIT_HZ		   1193182u
-#define PIT_COUNT	   (PIT_HZ / HEARTBEAT_HZ)
-#define PIT_CH0		   0x40
-#define PIT_COMMAND	   0x43
-#define PIT_RATE_GENERATOR 0x34 /* channel 0, both bytes, mode 2 */
-#define PIT_IRQ		   0
+#define PIT_COUNT (PIT_HZ / HEARTBEAT_HZ)
+#define PIT_IRQ	  0
 _Static_assert(PIT_COUNT <= UINT16_MAX, "what the 8254 counts");
 
 /* To have interrupted is all. */
 static void beat(void *arg)
 {
 	(void)arg;
-}
-
-static void start_clock(void)
-{
-	outb(PIT_COMMAND, PIT_RATE_GENERATOR);
-	outb(PIT_CH0, PIT_COUNT & 0xff);
-	outb(PIT_CH0, PIT_COUNT >> 8);
 }
 
 void heartbeat_init(void)
@@ -36,7 +25,7 @@ void heartbeat_init(void)
 		log_warn("heartbeat: no interrupt for it: QEMU's TCG may lose others");
 		return;
 	}
-	start_clock();
+	i8254_start(0, PIT_MODE_RATE_GENERATOR, PIT_COUNT);
 	log_info("heartbeat: %u a second to each processor (QEMU's TCG loses interrupts)",
 		 HEARTBEAT_HZ);
 }

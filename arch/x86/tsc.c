@@ -1,14 +1,11 @@
 #include "arch/x86/tsc.h"
 
+#include "arch/x86/i8254.h"
 #include "arch/x86/pio.h"
 #include "core/log.h"
 #include "core/time.h"
 
-#define PIT_HZ	       1193182ull
 #define PIT_COUNT      11932 /* 10 ms */
-#define PIT_CH2	       0x42
-#define PIT_COMMAND    0x43
-#define PORT_SPEAKER   0x61
 #define PM_TIMER_HZ    3579545ull
 #define PM_TIMER_COUNT 35795 /* 10 ms */
 #define PM_TIMER_MASK  0xffffffu
@@ -19,22 +16,20 @@
 u64 tsc_hz_value;
 static const char *source = "nothing";
 
-/* 8254 channel 2, mode 0: its output (port 61H bit 5) rises after PIT_COUNT ticks. */
+/* The output of counter 2 rises after PIT_COUNT ticks. */
 static u64 measure_pit(void)
 {
-	u8 speaker = inb(PORT_SPEAKER);
+	u8 speaker = inb(PORT61);
 	u64 start, end;
 	unsigned polls = 0;
 
-	outb(PORT_SPEAKER, (u8)((speaker & ~2) | 1));
-	outb(PIT_COMMAND, 0xb0);
-	outb(PIT_CH2, PIT_COUNT & 0xff);
-	outb(PIT_CH2, PIT_COUNT >> 8);
+	outb(PORT61, (u8)((speaker & ~PORT61_SPEAKER) | PORT61_GATE));
+	i8254_start(2, PIT_MODE_TERMINAL_COUNT, PIT_COUNT);
 	start = tsc_read();
-	while (!(inb(PORT_SPEAKER) & 0x20) && polls < MAX_POLLS)
+	while (!(inb(PORT61) & PORT61_OUT) && polls < MAX_POLLS)
 		polls++;
 	end = tsc_read();
-	outb(PORT_SPEAKER, speaker);
+	outb(PORT61, speaker);
 	/* Output high at once: there is no such timer. */
 	if (polls < 2 || polls == MAX_POLLS)
 		return 0;

@@ -1,11 +1,12 @@
 /* NMIs, which the processor sends to itself. */
 #include <string.h>
 #include "ipi.h"
+#include "pit.h"
 
 #define NMI_MANY 1000
 #define NMI_IRQ	 0x51u
 
-#define NMI_PERIOD     1193  /* of 1.193182 MHz */
+#define NMI_PERIOD     (PIT_HZ / 1000)
 #define NMI_PIN_LOW    0x14u /* of the I/O APIC */
 #define NMI_PIN_HIGH   0x15u
 #define NMI_PIN_MASKED 0x10000u
@@ -31,20 +32,17 @@ static void nmi_ioapic_write(uint32_t reg, uint32_t value)
 	mmio_write32(IOAPIC_BASE + 0x10, value);
 }
 
-/* The 8254's counter 0, at 1 kHz, is pin 2 of the I/O APIC. */
+/* The 8254, at 1 kHz. */
 static void nmi_timer(bool on)
 {
 	uint32_t id = ipi_apic_read(APIC_ID);
 
 	nmi_ioapic_write(NMI_PIN_HIGH, apic_x2apic ? id << 24 : id);
-	if (on) {
-		outb(0x43, 0x34); /* counter 0, both bytes, rate generator */
-		outb(0x40, NMI_PERIOD & 0xff);
-		outb(0x40, NMI_PERIOD >> 8);
-	}
+	if (on)
+		pit_start(NMI_PERIOD);
 	nmi_ioapic_write(NMI_PIN_LOW, on ? IPI_NMI : NMI_PIN_MASKED);
 	if (!on)
-		outb(0x43, 0x30); /* a one-shot without a count: it stands still */
+		pit_stop();
 }
 
 /* Sends more, which must not come before the handler's end. */

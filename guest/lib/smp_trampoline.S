@@ -2,12 +2,10 @@
  * Where the start-up IPI leads: real mode at SMP_BASE (SDM 3A, 8.4.4), from there to long mode in
  * one step, and to smp_enter() on the processor's own stack.
  */
+#include "long_mode.inc"
+
 #define SMP_BASE    0x8000
 #define SMP_MAX_ID  4096
-#define CR0_VALUE   0x80010033	/* as in start.S */
-#define CR4_VALUE   0x620
-#define MSR_EFER    0xc0000080
-#define EFER_LME    0x100
 #define MSR_GS_BASE 0xc0000101
 
 	.text
@@ -18,18 +16,9 @@ smp_trampoline:
 	cld
 	xor %ax, %ax
 	mov %ax, %ds
-	mov $CR4_VALUE, %eax
-	mov %eax, %cr4
-	mov $page_pml4, %eax
-	mov %eax, %cr3
-	mov $MSR_EFER, %ecx
-	rdmsr
-	or $EFER_LME, %eax
-	wrmsr
 	lgdtl SMP_BASE + pointer - smp_trampoline
-	mov $CR0_VALUE, %eax
-	mov %eax, %cr0
-	ljmpl $0x08, $smp_start64
+	long_mode_enable
+	ljmpl $SEL_CODE, $smp_start64
 	.balign 8
 pointer:
 	.word 5 * 8 - 1
@@ -38,13 +27,7 @@ smp_trampoline_end:
 
 	.code64
 smp_start64:
-	mov $0x10, %eax
-	mov %eax, %ss
-	mov %eax, %ds
-	mov %eax, %es
-	xor %eax, %eax
-	mov %eax, %fs
-	mov %eax, %gs
+	long_mode_segments
 	/* The APIC id: of leaf 0BH where it is there, of leaf 1 where not. */
 	cpuid
 	cmp $0xb, %eax

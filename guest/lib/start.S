@@ -2,13 +2,10 @@
  * From the multiboot 1 entry (32-bit protected mode, paging off, eax = magic, ebx = information;
  * Multiboot Specification 0.6.96, section 3.2) to guest_start() in long mode.
  */
+#include "long_mode.inc"
+
 #define MULTIBOOT_MAGIC 0x1badb002
 #define MULTIBOOT_FLAGS 3 /* modules page-aligned; memory information wanted */
-
-#define CR0_VALUE 0x80010033	/* PG WP NE ET MP PE */
-#define CR4_VALUE 0x620		/* OSXMMEXCPT OSFXSR PAE */
-#define MSR_EFER  0xc0000080
-#define EFER_LME  0x100
 
 	.section .multiboot, "ax"
 	.balign 4
@@ -20,28 +17,13 @@ start32:
 	cld
 	mov %eax, %edi
 	mov %ebx, %esi
-	mov $CR4_VALUE, %eax
-	mov %eax, %cr4
-	mov $page_pml4, %eax
-	mov %eax, %cr3
-	mov $MSR_EFER, %ecx
-	rdmsr
-	or $EFER_LME, %eax
-	wrmsr
-	mov $CR0_VALUE, %eax
-	mov %eax, %cr0
 	lgdt gdt_pointer
-	ljmp $0x08, $start64
+	long_mode_enable
+	ljmp $SEL_CODE, $start64
 
 	.code64
 start64:
-	mov $0x10, %eax
-	mov %eax, %ss
-	mov %eax, %ds
-	mov %eax, %es
-	xor %eax, %eax
-	mov %eax, %fs
-	mov %eax, %gs
+	long_mode_segments
 	mov $stack_top, %esp
 	xor %ebp, %ebp
 	call guest_start

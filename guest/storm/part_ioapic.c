@@ -4,6 +4,7 @@
  * All the others read device memory meanwhile.
  */
 #include "acpi.h"
+#include "pit.h"
 #include "storm.h"
 #include "uart.h"
 
@@ -13,7 +14,6 @@
 #define PIN_MASKED 0x10000u
 #define ID_LIMIT   255u /* a pin's destination has 8 bits */
 
-#define PIT_HZ	     1193182u
 #define PIT_PERIOD   1193u
 #define PIT_EDGES    4u
 #define LEVELS_MAX   3u
@@ -61,15 +61,6 @@ static void ioapic_route(unsigned int pin, const struct storm_cpu *target, uint3
 static void ioapic_mask(unsigned int pin)
 {
 	ioapic_write(0x10 + 2 * pin, PIN_MASKED);
-}
-
-static void pit_set(bool on)
-{
-	outb(0x43, on ? 0x34 : 0x30); /* rate generator; or a one-shot without a count */
-	if (on) {
-		outb(0x40, PIT_PERIOD & 0xff);
-		outb(0x40, PIT_PERIOD >> 8);
-	}
 }
 
 static void pit_handle(struct trap_frame *frame __attribute__((unused)))
@@ -124,7 +115,7 @@ static void round_begin(struct storm_cpu *c)
 		pit_count = 0;
 		pit_open = 1;
 		ioapic_route(ioapic_pit_pin, target, VECTOR_PIT);
-		pit_set(true);
+		pit_start(PIT_PERIOD);
 	}
 }
 
@@ -146,7 +137,7 @@ static void round_run(void)
 		outb(UART_IER, 0);
 		ioapic_mask(ioapic_uart_pin);
 	} else {
-		pit_set(false);
+		pit_stop();
 		ioapic_mask(ioapic_pit_pin);
 		pit_check_count();
 	}

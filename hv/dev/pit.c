@@ -3,19 +3,7 @@
 #include "core/time.h"
 #include "hv/dev/byte_ports.h"
 
-#define CONTROL_PORT 3
-
-/* Control word: bits 7-6 choose the counter or the read-back command, RW 0 is the latch command. */
-#define SELECT_READ_BACK    3
-#define RW_SHIFT	    4
-#define RW_LOW		    1
-#define RW_HIGH		    2
-#define RW_BOTH		    3
-#define READ_BACK_NO_COUNT  0x20
-#define READ_BACK_NO_STATUS 0x10
-
-#define STATUS_OUT  0x80
-#define STATUS_NULL 0x40
+#define CONTROL_PORT (PIT_PORT_CONTROL - PIT_PORT_COUNTER)
 
 /* Clocks between two refresh requests, as firmware programs counter 1. */
 #define REFRESH_CLOCKS 18
@@ -158,12 +146,12 @@ static void pit_reprogrammed(struct pit *pit, u64 clock)
 static void pit_latch_count(struct pit *pit, unsigned i, u64 clock)
 {
 	struct pit_port *port = &pit->port[i];
-	unsigned rw = (pit->channel[i].control & PIT_CONTROL_RW) >> RW_SHIFT;
+	unsigned rw = (pit->channel[i].control & PIT_CONTROL_RW) >> PIT_RW_SHIFT;
 
 	if (port->latched) /* a latched count stays until it is read (data sheet) */
 		return;
 	port->latch = pit_channel_read(&pit->channel[i], clock);
-	port->latched = rw == RW_BOTH ? 2 : 1;
+	port->latched = rw == PIT_RW_BOTH ? 2 : 1;
 	port->read_high = false;
 }
 
@@ -177,9 +165,9 @@ static void pit_latch_status(struct pit *pit, unsigned i, u64 clock)
 	port->status_latched = true;
 	port->status = ch->control;
 	if (pit_channel_out(ch, clock))
-		port->status |= STATUS_OUT;
+		port->status |= PIT_STATUS_OUT;
 	if (pit_channel_null(ch, clock))
-		port->status |= STATUS_NULL;
+		port->status |= PIT_STATUS_NULL;
 }
 
 static void pit_read_back(struct pit *pit, u64 clock, u8 command)
@@ -187,18 +175,18 @@ static void pit_read_back(struct pit *pit, u64 clock, u8 command)
 	for (unsigned i = 0; i < PIT_CHANNELS; i++) {
 		if (!(command & (2u << i)))
 			continue;
-		if (!(command & READ_BACK_NO_COUNT))
+		if (!(command & PIT_READ_BACK_NO_COUNT))
 			pit_latch_count(pit, i, clock);
-		if (!(command & READ_BACK_NO_STATUS))
+		if (!(command & PIT_READ_BACK_NO_STATUS))
 			pit_latch_status(pit, i, clock);
 	}
 }
 
 static void pit_write_control(struct pit *pit, u64 clock, u8 value)
 {
-	unsigned i = value >> 6;
+	unsigned i = value >> PIT_SELECT_SHIFT;
 
-	if (i == SELECT_READ_BACK) {
+	if (i == PIT_SELECT_READ_BACK) {
 		pit_read_back(pit, clock, value);
 	} else if (!(value & PIT_CONTROL_RW)) {
 		pit_latch_count(pit, i, clock);
@@ -214,17 +202,17 @@ static void pit_write_count(struct pit *pit, unsigned i, u64 clock, u8 value)
 {
 	struct pit_channel *ch = &pit->channel[i];
 	struct pit_port *port = &pit->port[i];
-	unsigned rw = (ch->control & PIT_CONTROL_RW) >> RW_SHIFT;
+	unsigned rw = (ch->control & PIT_CONTROL_RW) >> PIT_RW_SHIFT;
 
-	if (rw == RW_BOTH && !port->write_high) {
+	if (rw == PIT_RW_BOTH && !port->write_high) {
 		port->write_low = value;
 		port->write_high = true;
 		pit_channel_half_count(ch);
-	} else if (rw == RW_BOTH) {
+	} else if (rw == PIT_RW_BOTH) {
 		port->write_high = false;
 		pit_channel_count(ch, clock, (u16)(value << 8 | port->write_low));
 	} else {
-		pit_channel_count(ch, clock, rw == RW_HIGH ? (u16)(value << 8) : value);
+		pit_channel_count(ch, clock, rw == PIT_RW_HIGH ? (u16)(value << 8) : value);
 	}
 	if (i == 0)
 		pit_reprogrammed(pit, clock);
@@ -233,9 +221,9 @@ static void pit_write_count(struct pit *pit, unsigned i, u64 clock, u8 value)
 /* The next byte of a 16-bit value in the counter's read/write mode. */
 static u8 pit_next_byte(struct pit_port *port, unsigned rw, u16 value)
 {
-	bool high = rw == RW_HIGH || (rw == RW_BOTH && port->read_high);
+	bool high = rw == PIT_RW_HIGH || (rw == PIT_RW_BOTH && port->read_high);
 
-	port->read_high = rw == RW_BOTH && !port->read_high;
+	port->read_high = rw == PIT_RW_BOTH && !port->read_high;
 	return (u8)(high ? value >> 8 : value);
 }
 
@@ -243,7 +231,7 @@ static u8 pit_read_count(struct pit *pit, unsigned i, u64 clock)
 {
 	struct pit_channel *ch = &pit->channel[i];
 	struct pit_port *port = &pit->port[i];
-	unsigned rw = (ch->control & PIT_CONTROL_RW) >> RW_SHIFT;
+	unsigned rw = (ch->control & PIT_CONTROL_RW) >> PIT_RW_SHIFT;
 
 	if (port->status_latched) { /* status comes before a count latched with it */
 		port->status_latched = false;
@@ -322,7 +310,7 @@ static void pit_firmware_program(struct pit *pit, unsigned i, u64 clock, unsigne
 
 	*ch = (struct pit_channel){ .gate = i != 2 };
 	pit->port[i] = (struct pit_port){ 0 };
-	pit_channel_control(ch, clock, (u8)(RW_BOTH << RW_SHIFT | mode << 1));
+	pit_channel_control(ch, clock, (u8)(PIT_RW_BOTH << PIT_RW_SHIFT | mode << PIT_MODE_SHIFT));
 	if (i != 2)
 		pit_channel_count(ch, clock, count);
 }
@@ -355,5 +343,5 @@ void pit_fini(struct pit *pit)
 
 int pit_attach(struct pit *pit, struct io_bus *pio)
 {
-	return io_bus_add(pio, 0x40, 4, &pit_ops, pit, "pit");
+	return io_bus_add(pio, PIT_PORT_COUNTER, PIT_PORTS, &pit_ops, pit, "pit");
 }

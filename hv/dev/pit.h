@@ -1,17 +1,17 @@
 /*
- * The 8254 interval timer: three counters at ports 0x40 to 0x43, fed with 1193182 Hz. Counter 0
- * drives IRQ 0, counter 2 the speaker (hv/dev/port61.h).
+ * The 8254 interval timer: three counters at ports 0x40 to 0x43, fed with 1193182 Hz
+ * (arch/x86/i8254.h). Counter 0 drives IRQ 0, counter 2 the speaker (hv/dev/port61.h).
  */
 #ifndef NEAP_HV_DEV_PIT_H
 #define NEAP_HV_DEV_PIT_H
 
+#include "arch/x86/i8254.h"
 #include "core/spinlock.h"
 #include "core/timer.h"
 #include "hv/dev/pit_channel.h"
 #include "hv/io_bus.h"
 #include "hv/irq_line.h"
 
-#define PIT_HZ	     1193182ull
 #define PIT_CHANNELS 3
 
 /*

@@ -1,5 +1,7 @@
 #include "hv/dev/pit_channel.h"
 
+#include "arch/x86/i8254.h"
+
 /* A written count reaches the counting element with the clock pulse after the write. */
 #define LOAD_CLOCKS 1
 
@@ -77,7 +79,7 @@ void pit_channel_control(struct pit_channel *ch, u64 clock, u8 control)
 {
 	catch_up(ch, clock);
 	ch->control = control & PIT_CONTROL_BITS;
-	ch->mode = (control & PIT_CONTROL_MODE) >> 1;
+	ch->mode = (control & PIT_CONTROL_MODE) >> PIT_MODE_SHIFT;
 	if (ch->mode > 5) /* the top bit of modes 2 and 3 is "don't care" */
 		ch->mode -= 4;
 	ch->loaded = ch->running = ch->changed = false;

@@ -9,12 +9,6 @@
 
 #define PIT_NEVER UINT64_MAX
 
-/* Control word, bits 0 to 5 as the status byte returns them. */
-#define PIT_CONTROL_BCD	 0x01
-#define PIT_CONTROL_MODE 0x0e
-#define PIT_CONTROL_RW	 0x30
-#define PIT_CONTROL_BITS 0x3f
-
 struct pit_channel {
 	u8 control;   /* last control word, PIT_CONTROL_BITS of it */
 	u8 mode;      /* 0 to 5 */

@@ -1,9 +1,6 @@
 #include "hv/dev/port61.h"
 
-#define PORT61_GATE    0x01
-#define PORT61_CONTROL 0x0f /* gate, speaker, and two NMI masks that mask nothing here */
-#define PORT61_REFRESH 0x10
-#define PORT61_OUT     0x20
+#include "arch/x86/i8254.h"
 
 static u64 port61_read(void *dev, u64 offset __unused, unsigned size __unused)
 {
@@ -27,6 +24,7 @@ static void port61_set(struct port61 *port, u8 control)
 
 static void port61_write(void *dev, u64 offset __unused, unsigned size __unused, u64 value)
 {
+	/* The masks of NMIs mask nothing here. */
 	port61_set(dev, value & PORT61_CONTROL);
 }
 
@@ -44,5 +42,5 @@ void port61_reset(struct port61 *port)
 
 int port61_attach(struct port61 *port, struct io_bus *pio)
 {
-	return io_bus_add(pio, 0x61, 1, &port61_ops, port, "port 61");
+	return io_bus_add(pio, PORT61, 1, &port61_ops, port, "port 61");
 }

@@ -68,10 +68,14 @@ def pytest_configure(config):
     """Declares the marks."""
     config.addinivalue_line("markers", "slow(seconds): about what an idle machine needs")
     config.addinivalue_line("markers", "target(name, ...): the only targets that the test is for")
+    config.addinivalue_line("markers", "soak: takes minutes; only with -m soak")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """The slowest first: with several at a time (-n 2) none is then left alone at the end."""
+    if "soak" not in config.option.markexpr:
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
     def seconds(item):
         marker = item.get_closest_marker("slow")
         return marker.args[0] if marker else 0

@@ -9,7 +9,7 @@
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/desc.h"
-#include "arch/x86/pio.h"
+#include "arch/x86/i8254.h"
 #include "arch/x86/trap.h"
 #include "core/backtrace.h"
 #include "core/log.h"
@@ -21,9 +21,6 @@
 #define GATHER_NS	500000000ull
 #define IOAPIC_NMI	(4u << 8)
 #define IOAPIC_ENTRY(p) (0x10 + 2 * (p))
-#define PIT_COMMAND	0x43
-#define PIT_COUNTER_0	0x40
-#define PIT_RATE	0x34 /* counter 0, both bytes, mode 2 */
 
 /* Where a CPU was when it was asked. */
 static struct place {
@@ -131,9 +128,7 @@ static void route_nmi(const struct acpi_ioapic *a, u32 pin)
 	regs[4] = cpu_table[0]->apic_id << 24;
 	regs[0] = IOAPIC_ENTRY(pin);
 	regs[4] = IOAPIC_NMI;
-	outb(PIT_COMMAND, PIT_RATE);
-	outb(PIT_COUNTER_0, 0);
-	outb(PIT_COUNTER_0, 0);
+	i8254_start(0, PIT_MODE_RATE_GENERATOR, 0);
 }
 
 void watch_start(void)

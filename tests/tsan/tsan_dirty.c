@@ -21,6 +21,7 @@
 #include "mm/phys.h"
 #include "mm/ptab_split.h"
 #include "shim.h"
+#include "tdp_fake.h"
 /* The C library has a function of that name, which threads' headers declare. */
 #define sched_yield sched_yield_of_libc
 #include "tsan.h"
@@ -37,18 +38,10 @@
 #define LOG   16
 #define READS 20 /* before the log is switched off for a while */
 
-static const struct ptab_fmt fmt = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.writable = W,
-	.dirty = D,
-	.levels = 4,
-	.max_leaf_level = 2,
-};
-static enum dirty_method method;
+static struct tdp_fake tdp_fake = { .format = { PTAB_FAKE_FORMAT, .writable = W, .dirty = D,
+						.max_leaf_level = 2 },
+				    .ram = RAM,
+				    .rom = RAM };
 static struct vm_config config;
 static struct vm vm;
 static u64 memory[PAGES][TSAN_THREADS], copy[PAGES][TSAN_THREADS];
@@ -113,15 +106,11 @@ int shootdown_free(struct vm *v, const struct ptab_table *tables, unsigned n)
 	(void)v;
 	kick_all();
 	for (unsigned i = 0; i < n; i++)
-		(void)ptab_free(&fmt, tables[i]);
+		(void)ptab_free(&tdp_fake.format, tables[i]);
 	return 0;
 }
 
 /* --- what is called and does nothing here --- */
-
-void trap_irq_window(void)
-{
-}
 
 void sched_pause(void)
 {
@@ -140,39 +129,18 @@ void vm_kill(struct vcpu *v, const char *why, ...)
 	abort();
 }
 
-static u64 flags(void)
-{
-	return RAM;
-}
-
-static enum dirty_method dirty_method(void)
-{
-	return method;
-}
-
-static const struct ptab_fmt *format(void)
-{
-	return &fmt;
-}
-
-static const struct backend_ops fake = { .tdp_format = format,
-					 .tdp_ram_flags = flags,
-					 .tdp_rom_flags = flags,
-					 .dirty_method = dirty_method };
-const struct backend_ops *backend = &fake;
-
 /* --- processors --- */
 
 /* As the processor does it: in a locked operation, and only in an entry that still says so. */
 static bool set_dirty(struct processor *p, u64 gpa, u64 *leaf, u64 e)
 {
-	if (method == DIRTY_WRITE_PROTECT || (e & D))
+	if (tdp_fake.method == DIRTY_WRITE_PROTECT || (e & D))
 		return true;
-	if (method == DIRTY_PML && p->logged == LOG)
+	if (tdp_fake.method == DIRTY_PML && p->logged == LOG)
 		drain(p);
 	if (!atomic_cmpxchg(leaf, &e, e | D))
 		return false;
-	if (method == DIRTY_PML)
+	if (tdp_fake.method == DIRTY_PML)
 		p->log[p->logged++] = gpa;
 	return true;
 }
@@ -290,9 +258,8 @@ static void make_slot(void)
 
 static void run_method(enum dirty_method m)
 {
-	u8 *states = calloc(1, PHYS / PAGE_SIZE);
 
-	method = m;
+	tdp_fake.method = m;
 	stop = false;
 	/* Nobody runs yet. */
 	over = TSAN_THREADS;
@@ -303,9 +270,7 @@ static void run_method(enum dirty_method m)
 	memset(processors, 0, sizeof(processors));
 	for (unsigned i = 0; i < TSAN_THREADS; i++)
 		processors[i].vcpu.vm = &vm;
-	shim_phys_init(PHYS);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	assert_int_equal(tdp_init(&vm), 0);
 	make_slot();
 	over = 0;
@@ -316,8 +281,7 @@ static void run_method(enum dirty_method m)
 	slots_fini(&vm.slots);
 	ptab_destroy(&vm.tdp);
 	assert_int_equal(frame_stats().free, frame_stats().total);
-	free(states);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 }
 
 static void test_write_protection(void **unused)

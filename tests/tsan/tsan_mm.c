@@ -8,10 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mm/frame.h"
 #include "mm/heap.h"
-#include "mm/phys.h"
-#include "mm/ptab.h"
+#include "ptab_fake.h"
 #include "shim.h"
 #include "tsan.h"
 
@@ -24,16 +22,12 @@
 #define REGIONS	  64 /* of 2 MiB */
 #define OPS	  16 /* in each */
 
-static u8 *states;
 static u64 free_before;
 
 static int set_up(void **unused)
 {
 	(void)unused;
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	free_before = frame_stats().free;
 	return 0;
 }
@@ -42,8 +36,7 @@ static int tear_down(void **unused)
 {
 	(void)unused;
 	assert_int_equal(frame_stats().free, free_before);
-	free(states);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 	return 0;
 }
 
@@ -121,15 +114,7 @@ static void test_heap(void **unused)
 
 /* --- page tables --- */
 
-static const struct ptab_fmt format = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.levels = 4,
-	.max_leaf_level = 3,
-};
+static const struct ptab_fmt format = { PTAB_FAKE_FORMAT, .max_leaf_level = 3 };
 static struct ptab table;
 
 /* Large leaves come and go in places where others want a table; one that is there stays. */

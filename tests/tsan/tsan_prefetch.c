@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "hv/mmu/prefetch.h"
-#include "mm/frame.h"
+#include "ptab_fake.h"
 #include "shim.h"
 #include "tsan.h"
 
@@ -21,15 +21,7 @@
 #define BASE  (510ull << PAGE_SHIFT) /* in the last entries of the first table */
 #define PAGES 1100u		     /* in four tables */
 
-static const struct ptab_fmt fmt = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.levels = 4,
-	.max_leaf_level = 2,
-};
+static const struct ptab_fmt fmt = { PTAB_FAKE_FORMAT, .max_leaf_level = 2 };
 static struct ptab pt;
 static struct slot slot;
 static u32 number; /* as a VM's */
@@ -78,12 +70,8 @@ static void *work(void *arg)
 
 static void test_faults(void **unused)
 {
-	u8 *states = calloc(1, PHYS / PAGE_SIZE);
-
 	(void)unused;
-	shim_phys_init(PHYS);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	slot = (struct slot){ .base = GFN(BASE >> PAGE_SHIFT), .pages = PAGES };
 	assert_int_equal(slot_backing_alloc(slot.base, PAGES, false, &slot.backing), 0);
 	assert_int_equal(ptab_init(&pt, &fmt), 0);
@@ -100,8 +88,7 @@ static void test_faults(void **unused)
 	slot_backing_free(slot.backing);
 	ptab_destroy(&pt);
 	assert_int_equal(frame_stats().free, frame_stats().total);
-	free(states);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 }
 
 int main(void)

@@ -16,6 +16,7 @@
 #include "hv/slots.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
+#include "ptab_fake.h"
 #include "shim.h"
 #include "tsan.h"
 
@@ -189,18 +190,13 @@ static void *work(void *arg)
 
 static void test_changes(void **unused)
 {
-	u8 *states = calloc(1, PHYS / PAGE_SIZE);
-
 	(void)unused;
-	shim_phys_init(PHYS);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	slots_init(&slots, GFN(SPACE), &ops);
 	assert_true(tsan_run(work) > 100);
 	slots_fini(&slots);
 	assert_int_equal(frame_stats().free, frame_stats().total);
-	free(states);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 
 #include "hv/vcpu_table.h"
 #include "mm/frame.h"
+#include "ptab_fake.h"
 #include "shim.h"
 #include "tsan.h"
 
@@ -26,7 +27,6 @@ struct vcpu {
 static struct vcpu_table table;
 static struct vcpu vcpus[VM_MAX_CPUS];
 static u32 added;
-static u8 states[PHYS / PAGE_SIZE];
 
 /* One adds, from both ends; the vCPU is filled in just before, by plain stores. */
 static void add_all(struct tsan_thread *t)
@@ -98,9 +98,7 @@ static void *use(void *arg)
 static void test_add_and_read(void **unused)
 {
 	(void)unused;
-	shim_phys_init(PHYS);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	for (unsigned round = 0; round < 20; round++) {
 		u64 before = frame_stats().free;
 
@@ -111,7 +109,7 @@ static void test_add_and_read(void **unused)
 		vcpu_table_fini(&table);
 		assert_int_equal(frame_stats().free, before);
 	}
-	shim_phys_fini();
+	ptab_fake_memory_end();
 }
 
 int main(void)

@@ -11,9 +11,7 @@
 #include <string.h>
 
 #include "hv/slots.h"
-#include "mm/frame.h"
-#include "mm/phys.h"
-#include "shim.h"
+#include "ptab_fake.h"
 
 #define MODEL_IDS   24	/* the second half: ids with the same hash as those of the first */
 #define MODEL_SPACE 256 /* guest frames */
@@ -40,7 +38,6 @@ static u64 model_tags;
 static unsigned model_published_count, model_flushes;
 static int model_changing = -1; /* index of the slot that a change is about */
 static u32 model_last_flushed;	/* flags */
-static u8 *model_states;
 static struct slot_cache model_cache;
 
 static u32 model_id(unsigned i)
@@ -182,10 +179,7 @@ static const struct slots_ops model_ops = { .flush = model_flush, .log = model_f
 
 static void model_init(void)
 {
-	shim_phys_init(MODEL_PHYS);
-	model_states = calloc(1, MODEL_PHYS / PAGE_SIZE);
-	frame_init(model_states, HFN(MODEL_PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), MODEL_PHYS - MIB);
+	ptab_fake_memory(MODEL_PHYS);
 	memset(model, 0, sizeof(model));
 	model_cache = (struct slot_cache){ 0 };
 	slots_init(&model_slots, GFN(MODEL_SPACE), &model_ops);
@@ -195,8 +189,7 @@ static void model_fini(void)
 {
 	slots_fini(&model_slots);
 	MODEL_CHECK(frame_stats().free == frame_stats().total);
-	free(model_states);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 }
 
 static bool model_range_ok(u64 base, u64 pages)

@@ -4,183 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <string.h>
-
-#include "shim.h"
-
-/* For what it keeps in static variables: each test starts afresh. */
-#include "hv/console.c"
-
-#define CTRL_BACKSLASH "\x1c"
-
-static char sent[65536]; /* by the port */
-static size_t sent_count, port_room;
-static bool line_open;
-static const char *typing = "";
-static bool tx_irq;
-static unsigned causes, again;
-static unsigned rx_ready[4], tx_ready[4];
-static char guest_uarts[4]; /* only their addresses matter */
-static struct vm_console con[3];
-static struct uart_backend guest[3];
-
-static struct uart *uart_of(unsigned i)
-{
-	return (struct uart *)(void *)&guest_uarts[i];
-}
-
-size_t host_uart_tx_room(void)
-{
-	return port_room;
-}
-
-bool host_uart_tx(u8 byte)
-{
-	if (!port_room)
-		return false;
-	port_room--;
-	sent[sent_count++ % sizeof(sent)] = (char)byte;
-	line_open = byte != '\n';
-	return true;
-}
-
-bool host_uart_line_open(void)
-{
-	return line_open;
-}
-
-int host_uart_tx_in_line(u8 byte, bool open)
-{
-	if (!port_room)
-		return -EAGAIN;
-	if (open != line_open)
-		return -ESTALE;
-	return host_uart_tx(byte) ? 0 : -EAGAIN;
-}
-
-int host_uart_rx(void)
-{
-	return *typing ? (u8)*typing++ : -1;
-}
-
-void host_uart_check(void)
-{
-}
-
-void host_uart_irq_again(void)
-{
-	again++;
-}
-
-void host_uart_irq_enable(bool rx, bool tx)
-{
-	assert_true(rx);
-	tx_irq = tx;
-}
-
-unsigned host_uart_irq_ack(void)
-{
-	return causes ? causes-- : 0;
-}
-
-bool host_uart_irq_source(struct uart_irq *source)
-{
-	(void)source;
-	return false; /* polled */
-}
-
-void uart_rx_ready(struct uart *u)
-{
-	rx_ready[(char *)u - guest_uarts]++;
-}
-
-void uart_tx_ready(struct uart *u)
-{
-	tx_ready[(char *)u - guest_uarts]++;
-}
-
-static int set_up_with(const char *cmdline)
-{
-	static const char *const name[] = { "one", "two", "three" };
-
-	memset(consoles, 0, sizeof(consoles));
-	memset(con, 0, sizeof(con));
-	memset(rx_ready, 0, sizeof(rx_ready));
-	memset(tx_ready, 0, sizeof(tx_ready));
-	attached = NULL;
-	attached_id = 0;
-	all = log_chosen = false;
-	keys = KEYS_PLAIN;
-	tx_irq = line_open = false;
-	causes = again = 0;
-	sent_count = 0;
-	port_room = SIZE_MAX;
-	typing = "";
-	shim_set_time(0);
-	console_out_show(NULL, false);
-	console_init(cmdline);
-	shim_log_reset();
-	for (u32 i = 0; i < 3; i++)
-		assert_int_equal(console_add(&con[i], i + 1, name[i], uart_of(i), &guest[i]), 0);
-	return 0;
-}
-
-static int set_up(void **unused)
-{
-	(void)unused;
-	return set_up_with("");
-}
-
-static int set_up_all(void **unused)
-{
-	(void)unused;
-	return set_up_with("console=one console=all");
-}
-
-static int tear_down(void **unused)
-{
-	(void)unused;
-	port_room = SIZE_MAX;
-	for (u32 i = 0; i < 3; i++)
-		console_remove(&con[i]);
-	timer_cancel(&poll_timer);
-	console_out_show(NULL, false);
-	shim_run_until(time_now() + NSEC_PER_SEC); /* the prompts' timer */
-	assert_int_equal(shim_heap_live(), 0);
-	return 0;
-}
-
-static void type(const char *s)
-{
-	typing = s;
-	/* One poll reads up to a switch. */
-	for (unsigned i = 0; i < 3; i++)
-		shim_run_until(time_now() + time_ns_to_ticks(POLL_NS));
-	assert_int_equal(*typing, 0);
-}
-
-static void print(unsigned i, const char *s)
-{
-	for (; *s; s++) {
-		assert_true(guest[i].tx_room(guest[i].ctx) > 0);
-		guest[i].tx(guest[i].ctx, (u8)*s);
-	}
-}
-
-static void expect_sent(const char *s)
-{
-	assert_int_equal(sent_count, strlen(s));
-	assert_memory_equal(sent, s, sent_count);
-	sent_count = 0;
-}
-
-static void expect_read(unsigned i, const char *s)
-{
-	for (; *s; s++)
-		assert_int_equal(guest[i].rx(guest[i].ctx), (u8)*s);
-	assert_int_equal(guest[i].rx(guest[i].ctx), UART_RX_NONE);
-}
+#include "console_world.h"
 
 /* The first guest has the port; what others print waits until they get it. */
 static void test_switch(void **unused)
@@ -426,171 +250,6 @@ static void test_log_stays(void **unused)
 	expect_sent("");
 }
 
-/* --- all at once --- */
-
-static void pass(u64 ns)
-{
-	shim_run_until(time_now() + time_ns_to_ticks(ns));
-}
-
-/* Whole lines, each under its name, those of one byte after byte as those at once. */
-static void test_all(void **unused)
-{
-	(void)unused;
-	assert_ptr_equal(attached, &con[0]);
-	print(0, "hel");
-	print(1, "from two\r\n");
-	expect_sent("two: from two\r\n");
-	print(0, "lo\n\n");
-	expect_sent("one: hello\none: \n");
-	type("k");
-	expect_read(0, "k");
-	expect_read(1, "");
-	type(CTRL_BACKSLASH "2" CTRL_BACKSLASH "a"
-			    "z");
-	expect_read(1, "z");
-	expect_read(0, "");
-	print(2, "\x1b[1m\x80\xff\t\n");
-	expect_sent("three: \x1b[1m\x80\xff\t\n");
-	print(0, "quiet");
-	type(CTRL_BACKSLASH "1");
-	expect_sent("quiet");
-	print(1, "kept\n");
-	expect_sent("");
-	type(CTRL_BACKSLASH "n");
-	expect_sent("kept\n");
-}
-
-/* What has no end of line appears after a while, is continued, and is broken off for others. */
-static void test_all_prompt(void **unused)
-{
-	(void)unused;
-	print(0, "login: ");
-	pass(CONSOLE_PROMPT_NS - 10 * POLL_NS);
-	expect_sent("");
-	pass(10 * POLL_NS);
-	expect_sent("one: login: ");
-	print(0, "r");
-	print(0, "oot");
-	expect_sent("root");
-	print(1, "noise\n");
-	expect_sent("\r\ntwo: noise\n");
-	print(0, "x");
-	expect_sent("");
-	print(0, "y\n");
-	expect_sent("one+ xy\n");
-	print(0, "next\n");
-	expect_sent("one: next\n");
-}
-
-/* A line of the log in the midst of one of a guest's: the rest has a name again. */
-static void test_all_log_between(void **unused)
-{
-	(void)unused;
-	port_room = 8; /* "one: abc" */
-	print(0, "abcdef\n");
-	expect_sent("one: abc");
-	line_open = false;
-	port_room = SIZE_MAX;
-	type("");
-	expect_sent("one+ def\n");
-	/* In the midst of the name. */
-	port_room = 2;
-	print(1, "abc\n");
-	expect_sent("tw");
-	line_open = false;
-	port_room = SIZE_MAX;
-	type("");
-	expect_sent("two: abc\n");
-}
-
-/* Lines in turn, however much one of them has to say; a long one is broken off. */
-static void test_all_fair(void **unused)
-{
-	(void)unused;
-	port_room = 0;
-	for (unsigned i = 0; i < 3; i++)
-		print(0, "a\n");
-	print(1, "b\nb\n");
-	for (unsigned i = 0; i < CONSOLE_TURN + 1; i++)
-		print(2, "c");
-	port_room = 5 + 2 + 5 + 2 + 7 + CONSOLE_TURN;
-	type("");
-	assert_memory_equal(sent, "one: a\ntwo: b\nthree: cc", 5 + 2 + 5 + 2 + 7 + 2);
-	sent_count = 0;
-	port_room = SIZE_MAX;
-	type("");
-	expect_sent("\r\none: a\ntwo: b\none: a\n");
-	pass(CONSOLE_PROMPT_NS);
-	expect_sent("three+ c");
-}
-
-/* All wait for the port, none loses anything, and each is told when it has room. */
-static void test_all_starved(void **unused)
-{
-	(void)unused;
-	port_room = 0;
-	for (unsigned i = 0; i < 2; i++) {
-		while (guest[i].tx_room(guest[i].ctx))
-			guest[i].tx(guest[i].ctx, 'x');
-	}
-	assert_int_equal(con[0].tx_head, CONSOLE_TX_SIZE);
-	port_room = SIZE_MAX;
-	type("");
-	assert_int_equal(tx_ready[0], 1);
-	assert_int_equal(tx_ready[1], 1);
-	assert_int_equal(con[0].lost + con[1].lost, 0);
-}
-
-/* When a VM ends the last of what it has said goes out as it is, under its name. */
-static void test_all_remove(void **unused)
-{
-	(void)unused;
-	print(1, "no end");
-	print(2, "stays");
-	console_remove(&con[1]);
-	expect_sent("two: no end");
-	print(0, "x\n");
-	expect_sent("\r\none: x\n");
-	pass(CONSOLE_PROMPT_NS);
-	expect_sent("three: stays");
-}
-
-/* The port's interrupt is on while there is something to send, and not for what waits for its end.
- */
-static void test_all_interrupt(void **unused)
-{
-	(void)unused;
-	console_out_init(true);
-	port_room = 0;
-	print(0, "part");
-	assert_false(tx_irq);
-	print(0, "\n");
-	assert_true(tx_irq);
-	print(1, "b\n");
-	port_room = SIZE_MAX;
-	causes = 1;
-	irq(NULL);
-	expect_sent("one: part\ntwo: b\n");
-	assert_false(tx_irq);
-	console_out_init(false);
-}
-
-static void test_all_lost(void **unused)
-{
-	(void)unused;
-	for (unsigned i = 0; i < CONSOLE_TX_SIZE + 7; i++)
-		guest[1].tx(guest[1].ctx, i % 2 ? '\n' : 'x');
-	assert_int_equal(con[1].tx_lines, CONSOLE_TX_SIZE / 2);
-	port_room = 0;
-	shim_log_reset();
-	type(CTRL_BACKSLASH "a");
-	assert_true(shim_log_contains("all; what is typed goes to vm one"));
-	assert_true(shim_log_contains("vm two: 7 bytes of its output were lost"));
-	con[1].tx_tail = con[1].tx_head;
-	con[1].tx_lines = 0;
-}
-
 /* --- beyond the ninth, and the command line --- */
 
 static void test_two_digits(void **unused)
@@ -675,37 +334,26 @@ static void test_limits(void **unused)
 	console_remove(&extra);
 }
 
-#define A(f) cmocka_unit_test_setup_teardown(f, set_up_all, tear_down)
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_switch),
+		T(test_switch_in_burst),
 		T(test_next),
 		T(test_prefix),
 		T(test_overflow),
 		T(test_starved),
+		T(test_starved_detached),
+		T(test_interrupt),
 		T(test_type_ahead),
 		T(test_remove),
 		T(test_finish),
-		T(test_limits),
-		T(test_switch_in_burst),
-		T(test_starved_detached),
-		T(test_interrupt),
 		T(test_comes_back),
 		T(test_log_stays),
-		A(test_all),
-		A(test_all_prompt),
-		A(test_all_log_between),
-		A(test_all_fair),
-		A(test_all_starved),
-		A(test_all_remove),
-		A(test_all_interrupt),
-		T(test_all_lost),
 		T(test_two_digits),
 		cmocka_unit_test_setup_teardown(test_option, set_up_two, tear_down),
 		cmocka_unit_test_setup_teardown(test_option_nobody, set_up_nobody, tear_down),
+		T(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@
 #include "mm/phys.h"
 #include "mm/ptab_split.h"
 #include "shim.h"
+#include "tdp_fake.h"
 
 #define PHYS  (256 * MIB)
 #define W     BIT(1)
@@ -35,23 +36,14 @@
 #define WORDS ((PAGES + 63) / 64)
 #define LOG   8 /* entries of the processor's log */
 
-static const struct ptab_fmt fmt = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.writable = W,
-	.dirty = D,
-	.levels = 4,
-	.max_leaf_level = 3,
-};
+static struct tdp_fake tdp_fake = { .format = { PTAB_FAKE_FORMAT, .writable = W, .dirty = D,
+						.max_leaf_level = 3 },
+				    .ram = RAM,
+				    .rom = RAM & ~W };
 struct cpu_features cpu_features = { .phys_bits = 46 };
 static struct vm_config config;
 static struct vm vm;
 static struct vcpu vcpu;
-static u8 *states;
-static enum dirty_method method;
 static unsigned shootdowns, faults, frees;
 static int shootdown_error;
 static u64 free_before;
@@ -71,7 +63,7 @@ bool ptab_set_bits(struct ptab *pt, u64 va, u64 bits)
 		assert_int_equal(dirty_log_read(&vm, &all, words, &count), 0);
 		assert_int_equal(count, 1);
 	}
-	if (!leaf || !(*leaf & fmt.present))
+	if (!leaf || !(*leaf & tdp_fake.format.present))
 		return false;
 	*leaf |= bits;
 	return true;
@@ -98,7 +90,7 @@ static void write_dirty_bit(u64 gpa, u64 *leaf)
 	if (*leaf & D)
 		return;
 	*leaf |= D;
-	if (method != DIRTY_PML)
+	if (tdp_fake.method != DIRTY_PML)
 		return;
 	if (logged == LOG)
 		drain();
@@ -120,7 +112,7 @@ static void touch(u64 gpa)
 		if (!leaf && ptab_translate(&vm.tdp, gpa, &pa))
 			break; /* large, and so not logged: dirty from the start */
 		if (leaf && (*leaf & W)) {
-			if (method != DIRTY_WRITE_PROTECT)
+			if (tdp_fake.method != DIRTY_WRITE_PROTECT)
 				write_dirty_bit(gpa, leaf);
 			break;
 		}
@@ -143,7 +135,7 @@ int shootdown(struct vm *v)
 	drain();
 	memset(tlb, 0, sizeof(tlb));
 	/* The first of two: what is still dirty may come back. */
-	if (stale_gpa && method == DIRTY_PML && shootdowns % 2 == 1)
+	if (stale_gpa && tdp_fake.method == DIRTY_PML && shootdowns % 2 == 1)
 		touch(stale_gpa);
 	return 0;
 }
@@ -153,15 +145,11 @@ int shootdown_free(struct vm *v, const struct ptab_table *tables, unsigned n)
 	int err = shootdown(v);
 
 	for (unsigned i = 0; !err && i < n; i++)
-		frees += (unsigned)ptab_free(&fmt, tables[i]);
+		frees += (unsigned)ptab_free(&tdp_fake.format, tables[i]);
 	return err;
 }
 
 /* --- the rest --- */
-
-void trap_irq_window(void)
-{
-}
 
 void sched_pause(void)
 {
@@ -184,32 +172,6 @@ void vm_kill(struct vcpu *v, const char *why, ...)
 	fail_msg("%s", why);
 }
 
-static u64 ram_flags(void)
-{
-	return RAM;
-}
-
-static u64 rom_flags(void)
-{
-	return RAM & ~W;
-}
-
-static enum dirty_method dirty_method(void)
-{
-	return method;
-}
-
-static const struct ptab_fmt *format(void)
-{
-	return &fmt;
-}
-
-static const struct backend_ops fake = { .tdp_format = format,
-					 .tdp_ram_flags = ram_flags,
-					 .tdp_rom_flags = rom_flags,
-					 .dirty_method = dirty_method };
-const struct backend_ops *backend = &fake;
-
 /* Like a GiB of RAM behind the slot: in large pages. */
 static int set_up(void **unused)
 {
@@ -217,15 +179,8 @@ static int set_up(void **unused)
 	struct slot_backing *b;
 
 	(void)unused;
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
-	memset(&vm, 0, sizeof(vm));
-	memset(&vcpu, 0, sizeof(vcpu));
+	tdp_fake_begin(&vm, &vcpu, &config, PHYS);
 	memset(tlb, 0, sizeof(tlb));
-	vm.config = &config;
-	vcpu.vm = &vm;
 	shootdowns = faults = frees = logged = 0;
 	shootdown_error = 0;
 	stale_gpa = 0;
@@ -242,12 +197,7 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
 	(void)unused;
-	vm_slots_fini(&vm);
-	ptab_destroy(&vm.tdp);
-	assert_int_equal(frame_stats().free, frame_stats().total);
-	assert_int_equal(shim_heap_live(), 0);
-	free(states);
-	shim_phys_fini();
+	tdp_fake_end(&vm);
 	return 0;
 }
 
@@ -288,7 +238,7 @@ static void expect_level(u64 gpa, unsigned expected)
 {
 	unsigned level = 0;
 
-	assert_true(ptab_lookup(&vm.tdp, gpa, &level) & fmt.present);
+	assert_true(ptab_lookup(&vm.tdp, gpa, &level) & tdp_fake.format.present);
 	assert_int_equal(level, expected);
 }
 
@@ -373,7 +323,7 @@ static void test_read_in_fault(void **unused)
 	log_is(true);
 	read_in_fault = true;
 	touch(page_of(77));
-	assert_int_equal(read_in_fault, method != DIRTY_WRITE_PROTECT);
+	assert_int_equal(read_in_fault, tdp_fake.method != DIRTY_WRITE_PROTECT);
 	read_in_fault = false;
 	expect(written);
 	expect(nothing);
@@ -551,7 +501,7 @@ int main(void)
 	};
 	int failed = 0;
 
-	for (method = DIRTY_WRITE_PROTECT; method <= DIRTY_PML; method++)
-		failed += cmocka_run_group_tests_name(names[method], tests, NULL, NULL);
+	for (tdp_fake.method = DIRTY_WRITE_PROTECT; tdp_fake.method <= DIRTY_PML; tdp_fake.method++)
+		failed += cmocka_run_group_tests_name(names[tdp_fake.method], tests, NULL, NULL);
 	return failed;
 }

@@ -18,6 +18,7 @@
 #include "mm/frame.h"
 #include "mm/phys.h"
 #include "shim.h"
+#include "tdp_fake.h"
 
 #define PHYS	 (6 * GIB)
 #define RAM	 0x77ull
@@ -25,26 +26,16 @@
 #define ROM_BASE 0xc0000ull
 #define M2	 (2 * MIB)
 
-static const struct ptab_fmt fmt = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.levels = 4,
-	.max_leaf_level = 3,
-};
+static struct tdp_fake tdp_fake = { .format = { PTAB_FAKE_FORMAT, .max_leaf_level = 3 },
+				    .ram = RAM,
+				    .rom = ROM,
+				    .method = DIRTY_BITS };
 struct cpu_features cpu_features = { .phys_bits = 46 };
 static struct vm_config config;
 static struct vm vm;
 static struct vcpu vcpu;
-static u8 *states;
 static unsigned shootdowns, kills;
 static struct cpu cpu;
-
-void trap_irq_window(void)
-{
-}
 
 void rcu_synchronize(void)
 {
@@ -69,43 +60,10 @@ void vm_kill(struct vcpu *v, const char *why, ...)
 	kills++;
 }
 
-static u64 ram_flags(void)
-{
-	return RAM;
-}
-
-static u64 rom_flags(void)
-{
-	return ROM;
-}
-
-static const struct ptab_fmt *format(void)
-{
-	return &fmt;
-}
-
-static enum dirty_method dirty_method(void)
-{
-	return DIRTY_BITS;
-}
-
-static const struct backend_ops fake = { .tdp_format = format,
-					 .tdp_ram_flags = ram_flags,
-					 .tdp_rom_flags = rom_flags,
-					 .dirty_method = dirty_method };
-const struct backend_ops *backend = &fake;
-
 static int set_up(void **unused)
 {
 	(void)unused;
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
-	memset(&vm, 0, sizeof(vm));
-	memset(&vcpu, 0, sizeof(vcpu));
-	vm.config = &config;
-	vcpu.vm = &vm;
+	tdp_fake_begin(&vm, &vcpu, &config, PHYS);
 	cpu = (struct cpu){ .self = &cpu, .current = &vcpu.thread };
 	shim_use_cpu(&cpu);
 	shootdowns = kills = 0;
@@ -116,12 +74,7 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
 	(void)unused;
-	vm_slots_fini(&vm);
-	ptab_destroy(&vm.tdp);
-	assert_int_equal(frame_stats().free, frame_stats().total);
-	assert_int_equal(shim_heap_live(), 0);
-	free(states);
-	shim_phys_fini();
+	tdp_fake_end(&vm);
 	return 0;
 }
 

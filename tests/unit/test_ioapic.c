@@ -406,6 +406,52 @@ static void test_threads(void **state)
 	assert_int_equal(lapic_highest_isr(lapic(0)), -1);
 }
 
+/* An entry's low half, and ioapic_edge_vector() of it. */
+static const struct {
+	u32 low;
+	int vector;
+} edge_table[] = {
+	{ 0x30, 0x30 },
+	{ 0x00, 0x00 },
+	{ 0xff, 0xff },
+	{ 0x130, 0x30 },  /* lowest priority */
+	{ 0x230, -1 },	  /* SMI */
+	{ 0x330, -1 },	  /* reserved */
+	{ 0x430, -1 },	  /* NMI */
+	{ 0x530, -1 },	  /* INIT */
+	{ 0x630, -1 },	  /* reserved */
+	{ 0x730, -1 },	  /* ExtINT */
+	{ 0x830, 0x30 },  /* logical */
+	{ 0x2031, 0x31 }, /* active low */
+	{ LEVEL | 0x30, -1 },
+	{ LEVEL | 0x130, -1 },
+	{ LEVEL | 0x430, -1 },
+	{ MASKED | 0x30, -1 },
+	{ MASKED | LEVEL | 0x30, -1 },
+};
+
+static void test_edge_vector(void **state)
+{
+	static const u8 pins[] = { 0, 2, 23 };
+
+	(void)state;
+	for (unsigned pin = 0; pin < 24; pin++)
+		assert_int_equal(ioapic_edge_vector(&io, pin), -1); /* masked by reset */
+	for (unsigned i = 0; i < ARRAY_SIZE(pins) * ARRAY_SIZE(edge_table); i++) {
+		unsigned pin = pins[i % ARRAY_SIZE(pins)], row = i / ARRAY_SIZE(pins);
+
+		set_entry(pin, edge_table[row].low, (u8)(row * 17));
+		if (ioapic_edge_vector(&io, pin) != edge_table[row].vector)
+			fail_msg("pin %u, 0x%x", pin, edge_table[row].low);
+	}
+	/* Each pin's is its own, and what its wire does is nothing to it. */
+	set_entry(2, 0x41, 0);
+	set_entry(3, MASKED | 0x42, 0);
+	ioapic_set_irq(&io, 2, true);
+	assert_int_equal(ioapic_edge_vector(&io, 2), 0x41);
+	assert_int_equal(ioapic_edge_vector(&io, 3), -1);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -415,6 +461,7 @@ int main(void)
 		T(test_last_pin),	T(test_level),		T(test_level_mask),
 		T(test_trigger_change), T(test_shared_vector),	T(test_eoi_register),
 		T(test_not_accepted),	T(test_delivery_modes), T(test_threads),
+		T(test_edge_vector),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -418,24 +418,84 @@ static void test_posting_threads(void **state)
 	assert_int_equal(cpu->eois, level);
 }
 
+/* --- what waits --- */
+
+static void expect_waits(u8 vector, bool waits)
+{
+	for (unsigned v = 0; v < 256; v++) {
+		if (lapic_waits(l, (u8)v) != (waits && v == vector))
+			fail_msg("vector 0x%x, of 0x%x", v, vector);
+	}
+}
+
+/* From its posting, through IRR, to its being taken; whether an earlier one is in service or not.
+ */
+static void check_waits(u8 vector, bool level)
+{
+	expect_waits(vector, false);
+	assert_true(lapic_deliver(l, vector, level));
+	expect_waits(vector, true); /* posted */
+	lapic_take_posted(l);
+	expect_waits(vector, true); /* in IRR */
+	assert_int_equal(fake_take(l), vector);
+	expect_waits(vector, false); /* in service */
+	assert_true(lapic_deliver(l, vector, level));
+	expect_waits(vector, true);
+	assert_int_equal(lapic_pending_vector(l), -1);
+	expect_waits(vector, true);
+	lapic_eoi(l);
+	assert_int_equal(fake_serve(l), vector);
+	expect_waits(vector, false);
+}
+
+static void test_waits(void **state)
+{
+	static const u8 vectors[] = { 16,  31,	32,  63,  64,  65,  95,	 96,  127,
+				      128, 159, 160, 191, 192, 223, 224, 254, 255 };
+
+	(void)state;
+	fake_enable(l);
+	for (unsigned i = 0; i < ARRAY_SIZE(vectors); i++) {
+		check_waits(vectors[i], false);
+		check_waits(vectors[i], true);
+	}
+}
+
+/* What was not accepted does not wait, and what is reset does no more. */
+static void test_waits_no_more(void **state)
+{
+	(void)state;
+	assert_false(lapic_deliver(l, 0x40, false));
+	expect_waits(0x40, false);
+	fake_enable(l);
+	assert_false(lapic_deliver(l, 15, false));
+	expect_waits(15, false);
+	for (unsigned taken_in = 0; taken_in < 2; taken_in++) {
+		assert_true(lapic_deliver(l, 0x40, taken_in));
+		if (taken_in)
+			lapic_take_posted(l);
+		expect_waits(0x40, true);
+		lapic_reset(l, false);
+		expect_waits(0x40, false);
+		fake_enable(l);
+	}
+	/* The priority is no matter: it waits for that. */
+	lapic_set_tpr(l, 0xff);
+	assert_true(lapic_deliver(l, 0x40, false));
+	assert_int_equal(lapic_pending_vector(l), -1);
+	expect_waits(0x40, true);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_order),
-		T(test_each_bit),
-		T(test_nesting),
-		T(test_ppr),
-		T(test_tpr),
-		T(test_eoi_level),
-		T(test_notify),
-		T(test_extint),
-		T(test_extint_message),
-		T(test_lint_edges),
-		T(test_lint0_level),
-		T(test_hw_delivery),
-		T(test_posting_threads),
+		T(test_order),	    T(test_each_bit),	   T(test_nesting),
+		T(test_ppr),	    T(test_tpr),	   T(test_eoi_level),
+		T(test_notify),	    T(test_extint),	   T(test_extint_message),
+		T(test_lint_edges), T(test_lint0_level),   T(test_hw_delivery),
+		T(test_waits),	    T(test_waits_no_more), T(test_posting_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,21 @@ static void test_owner_takes(void **state)
 	assert_int_equal(fake_take(l), -1);
 }
 
+/* In the descriptor, and in IRR where the processor puts it by itself. */
+static void test_waits(void **state)
+{
+	(void)state;
+	assert_false(lapic_unpark(l));
+	assert_false(lapic_waits(l, 0x40));
+	lapic_deliver(l, 0x40, false);
+	assert_true(lapic_waits(l, 0x40));
+	process_notification();
+	assert_true(lapic_waits(l, 0x40));
+	assert_false(lapic_waits(l, 0x41));
+	assert_int_equal(fake_serve(l), 0x40);
+	assert_false(lapic_waits(l, 0x40));
+}
+
 static void test_park(void **state)
 {
 	(void)state;
@@ -305,7 +320,7 @@ int main(void)
 		T(test_layout),		  T(test_starts_parked), T(test_processor_takes),
 		T(test_owner_takes),	  T(test_park),		 T(test_level_is_the_owners),
 		T(test_edge_after_level), T(test_both_ways),	 T(test_reset),
-		T(test_threads),
+		T(test_threads),	  T(test_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,182 +1,13 @@
 /*
- * Instructions at a vCPU's RIP: fetched through the guest's page tables or given by the exit, their
- * lengths, and accesses of control registers.
+ * Instructions at a vCPU's RIP: fetched through the guest's page tables or given by the exit, and
+ * their lengths. Accesses of control registers: test_mmio_cr.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <errno.h>
-#include <string.h>
-
-#include "arch/x86/cpu.h"
-#include "core/percpu.h"
-#include "hv/backend.h"
-#include "hv/emulate/emulate.h"
-#include "hv/mmio.h"
-#include "hv/vm.h"
-#include "mm/phys.h"
-#include "shim.h"
-
-#define RAM_SIZE 0x10000u
-#define PML4	 0x1000u
-#define PDPT	 0x2000u
-#define PD	 0x3000u
-#define PT	 0x4000u
-#define CODE	 0x8000u
-#define NO_FAULT 0xff
-
-struct cpu_features cpu_features = { .phys_bits = 36 };
-static struct vm vm;
-static struct vcpu vcpu;
-static struct emu_cache cache;
-static struct guest_state state;
-static _Alignas(8) u8 ram[RAM_SIZE];
-static u8 injected;
-static u32 error_code;
-static u64 cr2, new_rip;
-static bool executed;
-static unsigned finds, kills;
-static bool restless; /* page tables change under every walk */
-
-/* The only slot, whose frames are `ram`. */
-static struct slot *slot;
-static struct cpu cpu;
-
-struct slot *slots_find(struct slots *s, struct slot_cache *c, gfn_t gfn)
-{
-	assert_ptr_equal(s, &vm.slots);
-	assert_ptr_equal(c, &vcpu.slot_cache);
-	finds++;
-	if (restless)
-		ram[PT + 8 * (CODE >> 12) + 7] ^= 0x10; /* a bit that means nothing */
-	return slot && slot_holds(slot, gfn) ? slot : NULL;
-}
-
-void sched_post(struct thread *t, u32 bits)
-{
-	fail_msg("posted to another thread: %s, 0x%x", t->name, bits);
-}
-
-static void make_slot(u32 flags)
-{
-	static struct slot only;
-	static union {
-		struct slot_backing backing;
-		char room[sizeof(struct slot_backing) + sizeof(struct slot_extent)];
-	} b;
-
-	shim_phys = (char *)ram;
-	b.backing.extents = 1;
-	b.backing.pages = RAM_SIZE / PAGE_SIZE;
-	b.backing.extent[0].pages = b.backing.pages;
-	only = (struct slot){ .pages = b.backing.pages, .backing = &b.backing, .flags = flags };
-	slot = &only;
-}
-
-void vm_kill(struct vcpu *v, const char *fmt, ...)
-{
-	(void)v;
-	(void)fmt;
-	kills++;
-}
-
-static void get_mode(struct vcpu *v, struct guest_state *out)
-{
-	assert_ptr_equal(v, &vcpu);
-	*out = state;
-}
-
-static void get_segment(struct vcpu *v, unsigned seg, struct guest_segment *out)
-{
-	(void)v;
-	*out = state.seg[seg];
-}
-
-static void inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
-{
-	(void)v;
-	injected = vector;
-	error_code = has_error ? error : 0;
-}
-
-static void set_cr2(struct vcpu *v, u64 value)
-{
-	(void)v;
-	cr2 = value;
-}
-
-static void set_rip(struct vcpu *v, u64 rip, u64 rflags, u64 rsp, bool done)
-{
-	(void)v;
-	(void)rflags;
-	executed = done;
-	state.rsp = rsp;
-	new_rip = rip;
-}
-
-static const struct backend_ops fake = { .get_mode = get_mode,
-					 .get_segment = get_segment,
-					 .inject_exception = inject_exception,
-					 .set_cr2 = set_cr2,
-					 .set_rip = set_rip };
-const struct backend_ops *backend = &fake;
-
-static void set_u64(u64 addr, u64 value)
-{
-	memcpy(ram + addr, &value, sizeof(value));
-}
-
-/* 64-bit code with RAM mapped one to one in 4 KiB pages, accessed and dirty. */
-static void mode_64(void)
-{
-	state.cr0 = CR0_PG | CR0_PE | CR0_ET | CR0_NE;
-	state.cr3 = PML4;
-	state.cr4 = CR4_PAE;
-	state.efer = EFER_LME | EFER_LMA;
-	state.rip = CODE;
-	state.seg[SEG_CS] = (struct guest_segment){ .ar = SEG_AR_TYPE_CODE | SEG_AR_L };
-	set_u64(PML4, PDPT | 0x63);
-	set_u64(PDPT, PD | 0x63);
-	set_u64(PD, PT | 0x63);
-	for (unsigned i = 0; i < RAM_SIZE / PAGE_SIZE; i++)
-		set_u64(PT + 8 * i, i * PAGE_SIZE | 0x63);
-}
-
-static void mode_legacy(bool big)
-{
-	u32 ar = SEG_AR_TYPE_DATA | (big ? SEG_AR_DB : 0), limit = big ? 0xffffffff : 0xffff;
-
-	state.cr0 = CR0_ET | (big ? CR0_PE : 0);
-	state.cr4 = state.efer = 0;
-	for (unsigned i = 0; i < SEG_COUNT; i++)
-		state.seg[i] = (struct guest_segment){ .ar = ar, .limit = limit };
-	state.seg[SEG_CS].ar |= SEG_AR_TYPE_CODE;
-	state.seg[SEG_CS].base = big ? 0 : CODE - 0x100;
-	state.rip = big ? CODE : 0x100;
-}
-
-static int set_up(void **unused)
-{
-	(void)unused;
-	memset(&vcpu, 0, sizeof(vcpu));
-	make_slot(0);
-	cpu = (struct cpu){ .self = &cpu, .current = &vcpu.thread };
-	shim_use_cpu(&cpu);
-	memset(&cache, 0, sizeof(cache));
-	memset(&state, 0, sizeof(state));
-	memset(ram, 0x90, sizeof(ram));
-	memset(ram, 0, CODE);
-	vcpu.vm = &vm;
-	vcpu.emu_cache = &cache;
-	injected = NO_FAULT;
-	error_code = finds = kills = 0;
-	cr2 = new_rip = 0;
-	restless = false;
-	mode_64();
-	return 0;
-}
+#include "mmio_world.h"
 
 /* --- lengths --- */
 
@@ -442,144 +273,6 @@ static void test_given_bytes(void **unused)
 	assert_int_equal(injected, GUEST_PF);
 }
 
-/* --- control registers --- */
-
-static struct mmio_cr_access decode(const char *bytes, unsigned count)
-{
-	struct mmio_cr_access a;
-
-	memset(&a, 0xff, sizeof(a));
-	memset(ram + CODE, 0x90, 16);
-	memcpy(ram + CODE, bytes, count);
-	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), 0);
-	return a;
-}
-#define DECODE(bytes) decode(bytes, sizeof(bytes) - 1)
-
-static void expect_move(struct mmio_cr_access a, u8 kind, u8 cr, u8 reg, u8 length)
-{
-	assert_int_equal(a.kind, kind);
-	assert_int_equal(a.cr, cr);
-	assert_int_equal(a.reg, reg);
-	assert_int_equal(a.length, length);
-	assert_false(a.memory);
-}
-
-static void test_cr_moves(void **unused)
-{
-	(void)unused;
-	for (unsigned reg = 0; reg < 16; reg++) {
-		char to[] = { (char)(0x40 | reg >> 3), 0x0f, 0x22, (char)(0xc0 | (reg & 7)) };
-
-		expect_move(decode(to, 4), MMIO_CR_MOV_TO, 0, (u8)reg, 4);
-		to[2] = 0x20;
-		to[3] = (char)(0xe0 | (reg & 7));
-		expect_move(decode(to, 4), MMIO_CR_MOV_FROM, 4, (u8)reg, 4);
-	}
-	expect_move(DECODE("\x0f\x22\xdc"), MMIO_CR_MOV_TO, 3, REG_RSP, 3);
-	expect_move(DECODE("\x44\x0f\x22\xc3"), MMIO_CR_MOV_TO, 8, REG_RBX, 4);
-	expect_move(DECODE("\x45\x0f\x20\xc7"), MMIO_CR_MOV_FROM, 8, REG_R15, 4);
-	expect_move(DECODE("\x0f\x20\xd0"), MMIO_CR_MOV_FROM, 2, REG_RAX, 3);
-	/* The mod field is not looked at (APM vol. 3, MOV CRn). */
-	expect_move(DECODE("\x0f\x20\x03"), MMIO_CR_MOV_FROM, 0, REG_RBX, 3);
-	expect_move(DECODE("\x66\x0f\x22\xe1"), MMIO_CR_MOV_TO, 4, REG_RCX, 4);
-	mode_legacy(true);
-	expect_move(DECODE("\x0f\x22\xc6"), MMIO_CR_MOV_TO, 0, REG_RSI, 3);
-	mode_legacy(false);
-	expect_move(DECODE("\x0f\x22\xc2"), MMIO_CR_MOV_TO, 0, REG_RDX, 3);
-	expect_move(DECODE("\x66\x0f\x20\xc0"), MMIO_CR_MOV_FROM, 0, REG_RAX, 4);
-}
-
-static void test_cr_others(void **unused)
-{
-	struct mmio_cr_access a;
-
-	(void)unused;
-	expect_move(DECODE("\x0f\x06"), MMIO_CR_CLTS, 0, 0, 2);
-	vcpu.regs.r[REG_RDI] = 0xaaaaaaaaaaaa8009;
-	a = DECODE("\x0f\x01\xf7"); /* lmsw di */
-	expect_move(a, MMIO_CR_LMSW, 0, REG_RDI, 3);
-	assert_int_equal(a.msw, 0x8009);
-	state.rsp = 0x7777;
-	assert_int_equal(DECODE("\x0f\x01\xf4").msw, 0x7777);
-	vcpu.regs.r[REG_RBX] = 0x9ffe;
-	memcpy(ram + 0x9ffe, "\x0b\x70\xff", 3);
-	a = DECODE("\x0f\x01\x33"); /* lmsw [rbx] */
-	assert_int_equal(a.kind, MMIO_CR_LMSW);
-	assert_true(a.memory);
-	assert_int_equal(a.msw, 0x700b);
-	assert_int_equal(a.length, 3);
-	a = DECODE("\x0f\x01\x23"); /* smsw [rbx] */
-	assert_int_equal(a.kind, MMIO_CR_SMSW);
-	assert_true(a.memory);
-	expect_move(DECODE("\x0f\x01\xe2"), MMIO_CR_SMSW, 0, REG_RDX, 3);
-	assert_int_equal(injected, NO_FAULT);
-}
-
-static void test_cr_faults(void **unused)
-{
-	static const u8 nop[15] = { 0x90 };
-	struct mmio_cr_access a;
-
-	(void)unused;
-	assert_int_equal(mmio_decode_cr_access(&vcpu, nop, 15, &a), -EINVAL);
-	memcpy(ram + CODE, "\x0f\x01\x33", 3);
-	vcpu.regs.r[REG_RBX] = 0x9fff; /* into a page that is not there */
-	set_u64(PT + 8 * 10, 0);
-	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), -EFAULT);
-	assert_int_equal(injected, GUEST_PF);
-	assert_int_equal(cr2, 0xa000);
-	injected = NO_FAULT;
-	vcpu.regs.r[REG_RBX] = BIT(60);
-	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), -EFAULT);
-	assert_int_equal(injected, GUEST_GP);
-	memcpy(ram + CODE, "\x0f\x22\xc8", 3); /* mov cr1, rax */
-	injected = NO_FAULT;
-	assert_int_equal(mmio_decode_cr_access(&vcpu, NULL, 0, &a), -EFAULT);
-	assert_int_equal(injected, GUEST_UD);
-}
-
-static void run(const char *bytes, unsigned count)
-{
-	memcpy(ram + CODE, bytes, count);
-	state.rip = CODE;
-	new_rip = 0;
-	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
-	assert_int_equal(new_rip, CODE + count);
-}
-#define RUN(bytes) run(bytes, sizeof(bytes) - 1)
-
-/* SMSW is executed; what writes control registers is the backends' to do. */
-static void test_smsw(void **unused)
-{
-	u64 ones = ~0ull;
-
-	(void)unused;
-	state.cr0 = 0x8005003b;
-	vcpu.regs.r[REG_RAX] = vcpu.regs.r[REG_RCX] = vcpu.regs.r[REG_RDX] = ones;
-	RUN("\x66\x0f\x01\xe0"); /* smsw ax */
-	assert_int_equal(vcpu.regs.r[REG_RAX], (ones & ~0xffffull) | 0x3b);
-	RUN("\x0f\x01\xe1"); /* smsw ecx */
-	assert_int_equal(vcpu.regs.r[REG_RCX], 0x8005003b);
-	RUN("\x48\x0f\x01\xe2"); /* smsw rdx */
-	assert_int_equal(vcpu.regs.r[REG_RDX], 0x8005003b);
-	vcpu.regs.r[REG_RBX] = 0x9000;
-	memset(ram + 0x9000, 0xff, 8);
-	RUN("\x48\x0f\x01\x23"); /* smsw [rbx]: 16 bits whatever the prefix */
-	assert_memory_equal(ram + 0x9000, "\x3b\x00\xff\xff", 4);
-	memcpy(ram + CODE, "\x0f\x06", 2);
-	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
-	assert_int_equal(kills, 1);
-	state.cpl = 3;
-	set_u64(PML4, PDPT | 0x67);
-	set_u64(PDPT, PD | 0x67);
-	set_u64(PD, PT | 0x67);
-	set_u64(PT + 8 * (CODE >> 12), CODE | 0x67);
-	mmio_emulate(&vcpu, &(struct mmio_hint){ 0 });
-	assert_int_equal(kills, 1);
-	assert_int_equal(injected, GUEST_UD);
-}
-
 /* The backend is told whether something was executed, an iteration at least. */
 static void test_executed(void **unused)
 {
@@ -601,17 +294,13 @@ static void test_executed(void **unused)
 	assert_int_equal(new_rip, CODE);
 }
 
-#define T(f) cmocka_unit_test_setup(f, set_up)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_lengths_64),	 T(test_prefixes),     T(test_lengths_legacy),
 		T(test_no_instruction),	 T(test_decoded_once), T(test_read_only_slot),
 		T(test_invalid_slot),	 T(test_page_end),     T(test_first_page_gone),
-		T(test_restless_tables), T(test_given_bytes),  T(test_cr_moves),
-		T(test_cr_others),	 T(test_cr_faults),    T(test_smsw),
-		T(test_executed),
+		T(test_restless_tables), T(test_given_bytes),  T(test_executed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

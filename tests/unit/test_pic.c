@@ -423,6 +423,69 @@ static void test_reset_keeps_lines(void **state __unused)
 	assert_acks(0x71);
 }
 
+/* --- what waits --- */
+
+enum waits_step { EDGE, UP, DOWN, MASK, ACK, END, AGAIN };
+
+static int waits_do(enum waits_step step, u8 arg)
+{
+	switch (step) {
+	case EDGE:
+		pulse(arg);
+		break;
+	case UP:
+	case DOWN:
+		pic_set_irq(&pic, arg, step == UP);
+		break;
+	case MASK:
+		outb(MASTER + 1, arg);
+		break;
+	case ACK:
+		return pic_ack(&pic) - 0x30 == arg;
+	case END:
+		outb(MASTER, EOI);
+		break;
+	case AGAIN:
+		program(0x01);
+		break;
+	}
+	return true;
+}
+
+/* One after the other: what is done, and the set of inputs of which pic_waits() is true then. */
+static const struct {
+	enum waits_step step;
+	u8 arg, waits;
+} waits_table[] = {
+	{ MASK, 0x00, 0x00 }, { EDGE, 0, 0x01 }, /* kept, though the line has fallen */
+	{ EDGE, 0, 0x01 },    { ACK, 0, 0x00 },
+	{ EDGE, 0, 0x01 }, /* behind the one that is in service */
+	{ EDGE, 7, 0x81 },    { END, 0, 0x81 },
+	{ ACK, 0, 0x80 },     { END, 0, 0x80 },
+	{ MASK, 0x80, 0x00 }, /* not while it is masked, and still there */
+	{ EDGE, 1, 0x02 },    { MASK, 0x82, 0x00 },
+	{ MASK, 0x00, 0x82 }, { ACK, 1, 0x80 },
+	{ END, 0, 0x80 },     { UP, 6, 0xc0 },
+	{ ACK, 6, 0x80 }, /* the line is up, but that was one edge */
+	{ END, 0, 0x80 },     { UP, 6, 0x80 },
+	{ DOWN, 6, 0x80 },    { UP, 5, 0xa0 }, /* level: as long as the line is up */
+	{ ACK, 5, 0xa0 },     { END, 0, 0xa0 },
+	{ DOWN, 5, 0x80 },    { UP, 16, 0x80 }, /* there is no such input */
+	{ AGAIN, 0, 0x00 },
+};
+
+static void test_waits(void **state __unused)
+{
+	outb(0x4d0, 0x20);
+	for (unsigned i = 0; i < ARRAY_SIZE(waits_table); i++) {
+		assert_true(waits_do(waits_table[i].step, waits_table[i].arg));
+		for (unsigned irq = 0; irq < 8; irq++) {
+			if (pic_waits(&pic, irq) != !!(waits_table[i].waits & BIT(irq)))
+				fail_msg("step %u: input %u", i, irq);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup(test_poll, setup),
 		cmocka_unit_test_setup(test_init_sequence, setup),
 		cmocka_unit_test_setup(test_reset_keeps_lines, setup),
+		cmocka_unit_test_setup(test_waits, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "hv/vm_slots.h"
 #include "mm/frame.h"
 #include "shim.h"
+#include "tdp_fake.h"
 
 #define PHYS  (64 * MIB)
 #define RAM   0x77ull
@@ -25,25 +26,15 @@
 #define BASE  (4 * MIB) /* of the second slot, which is BASE_PAGES long */
 #define TAIL  40u	/* pages it has behind its last 2 MiB */
 
-static const struct ptab_fmt fmt = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.levels = 4,
-	.max_leaf_level = 3,
-};
+static struct tdp_fake tdp_fake = { .format = { PTAB_FAKE_FORMAT, .max_leaf_level = 3 },
+				    .ram = RAM,
+				    .rom = ROM,
+				    .method = DIRTY_BITS };
 struct cpu_features cpu_features = { .phys_bits = 46 };
 static struct vm_config config;
 static struct vm vm;
 static struct vcpu vcpu;
-static u8 *states;
 static unsigned kills;
-
-void trap_irq_window(void)
-{
-}
 
 void rcu_synchronize(void)
 {
@@ -68,44 +59,11 @@ void vm_kill(struct vcpu *v, const char *why, ...)
 	kills++;
 }
 
-static u64 ram_flags(void)
-{
-	return RAM;
-}
-
-static u64 rom_flags(void)
-{
-	return ROM;
-}
-
-static const struct ptab_fmt *format(void)
-{
-	return &fmt;
-}
-
-static enum dirty_method dirty_method(void)
-{
-	return DIRTY_BITS;
-}
-
-static const struct backend_ops fake = { .tdp_format = format,
-					 .tdp_ram_flags = ram_flags,
-					 .tdp_rom_flags = rom_flags,
-					 .dirty_method = dirty_method };
-const struct backend_ops *backend = &fake;
-
 /* 640 KiB from 0, and 4 MiB and some pages from BASE on; nothing mapped. */
 static int set_up_as(enum vm_populate populate)
 {
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
-	memset(&vm, 0, sizeof(vm));
-	memset(&vcpu, 0, sizeof(vcpu));
+	tdp_fake_begin(&vm, &vcpu, &config, PHYS);
 	config = (struct vm_config){ .populate = populate };
-	vm.config = &config;
-	vcpu.vm = &vm;
 	kills = 0;
 	vm.memmap.ram_count = 2;
 	vm.memmap.ram[0] = (struct memmap_area){ GPA(0), 0xa0000 };
@@ -128,12 +86,7 @@ static int set_up_large(void **unused)
 static int tear_down(void **unused)
 {
 	(void)unused;
-	vm_slots_fini(&vm);
-	ptab_destroy(&vm.tdp);
-	assert_int_equal(frame_stats().free, frame_stats().total);
-	assert_int_equal(shim_heap_live(), 0);
-	free(states);
-	shim_phys_fini();
+	tdp_fake_end(&vm);
 	return 0;
 }
 
@@ -348,8 +301,7 @@ static void test_no_memory(void **unused)
 	/* The frames taken above are not given back. */
 	vm_slots_fini(&vm);
 	ptab_destroy(&vm.tdp);
-	free(states);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 	set_up(NULL);
 }
 

@@ -10,40 +10,21 @@
 #include <string.h>
 
 #include "core/atomic.h"
-#include "mm/frame.h"
-#include "mm/phys.h"
-#include "mm/ptab.h"
+#include "ptab_fake.h"
 #include "shim.h"
 
 #define PHYS  (128 * MIB)
 #define FLAGS 0x805ull
 #define M2    (2 * MIB)
 
-static const struct ptab_fmt fmt4 = {
-	.name = "test",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.levels = 4,
-	.max_leaf_level = 3,
-};
+static const struct ptab_fmt fmt4 = { PTAB_FAKE_FORMAT, .max_leaf_level = 3 };
 static struct ptab_fmt fmt;
 static struct ptab pt;
-static u8 *states;
-
-static u64 used_frames(void)
-{
-	return frame_stats().total - frame_stats().free;
-}
 
 static int set_up(void **unused)
 {
 	(void)unused;
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	fmt = fmt4;
 	return ptab_init(&pt, &fmt);
 }
@@ -52,9 +33,8 @@ static int tear_down(void **unused)
 {
 	(void)unused;
 	ptab_destroy(&pt);
-	assert_int_equal(used_frames(), 0);
-	free(states);
-	shim_phys_fini();
+	assert_int_equal(ptab_fake_used_frames(), 0);
+	ptab_fake_memory_end();
 	return 0;
 }
 
@@ -141,9 +121,9 @@ static void test_five_levels(void **unused)
 	assert_int_equal(ptab_map(&pt, va, HPA(0x9000), 0x1000, FLAGS), 0);
 	expect_at(va + 5, 0x9005);
 	expect_none(va & ~(1ull << 56));
-	assert_int_equal(used_frames(), 5);
+	assert_int_equal(ptab_fake_used_frames(), 5);
 	ptab_destroy(&pt);
-	assert_int_equal(used_frames(), 0);
+	assert_int_equal(ptab_fake_used_frames(), 0);
 	fmt.levels = 4;
 }
 
@@ -157,7 +137,7 @@ static void test_alignment(void **unused)
 	assert_int_equal(ptab_unmap(&pt, 0x1000, 1), -EINVAL);
 	assert_int_equal(ptab_map(&pt, 0x1000, HPA(0), 0, FLAGS), 0);
 	assert_int_equal(ptab_unmap(&pt, 0x1000, 0), 0);
-	assert_int_equal(used_frames(), 1);
+	assert_int_equal(ptab_fake_used_frames(), 1);
 }
 
 static void test_exists(void **unused)
@@ -193,7 +173,7 @@ static void test_split(void **unused)
 	expect_none(4 * GIB + 3 * M2 + 0x6fff);
 	expect_at(4 * GIB + 3 * M2 + 0x7000, GIB + 3 * M2 + 0x7000);
 	expect_at(5 * GIB - 1, 2 * GIB - 1);
-	assert_int_equal(used_frames(), 4);
+	assert_int_equal(ptab_fake_used_frames(), 4);
 	/* The hole may be filled again. */
 	assert_int_equal(ptab_map(&pt, 4 * GIB + 3 * M2 + 0x5000, HPA(0x1000), 0x2000, FLAGS), 0);
 	expect_at(4 * GIB + 3 * M2 + 0x6000, 0x2000);
@@ -204,7 +184,7 @@ static void test_unmap(void **unused)
 	(void)unused;
 	/* Nothing there: fine, and no tables are made; up to the end of the address space too. */
 	assert_int_equal(ptab_unmap(&pt, 0, 1ull << 47), 0);
-	assert_int_equal(used_frames(), 1);
+	assert_int_equal(ptab_fake_used_frames(), 1);
 	assert_int_equal(ptab_map(&pt, M2 - 0x1000, HPA(0), M2 + 0x2000, FLAGS), 0);
 	assert_int_equal(ptab_unmap(&pt, 0, GIB), 0);
 	for (u64 va = 0; va < 8 * MIB; va += 0x1000)
@@ -370,7 +350,7 @@ static void test_concurrent_map(void **unused)
 		assert_int_equal(wrong, 0);
 		/* Each page was mapped by exactly one of them; losers gave their tables back. */
 		assert_int_equal(won[0] + won[1], SHARED_SIZE / PAGE_SIZE);
-		assert_int_equal(used_frames(), 1 + 1 + 1 + SHARED_SIZE / M2);
+		assert_int_equal(ptab_fake_used_frames(), 1 + 1 + 1 + SHARED_SIZE / M2);
 		ptab_destroy(&pt);
 		assert_int_equal(ptab_init(&pt, &fmt), 0);
 	}

@@ -10,9 +10,8 @@
 
 #include "arch/x86/svm/npt.c"
 #include "arch/x86/vmx/ept.c"
-#include "mm/frame.h"
-#include "mm/phys.h"
 #include "mm/ptab_split.h"
+#include "ptab_fake.h"
 #include "shim.h"
 
 #define PHYS (64 * MIB)
@@ -22,22 +21,13 @@
 struct vmx_caps vmx_caps;
 static struct ptab_fmt fmt;
 static struct ptab pt;
-static u8 *states;
 static u64 ram;
 static bool use_npt;
-
-static u64 used_frames(void)
-{
-	return frame_stats().total - frame_stats().free;
-}
 
 static int set_up(void **unused)
 {
 	(void)unused;
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	fmt = use_npt ? *npt_format() : *ept_format();
 	ram = use_npt ? npt_ram_flags() : ept_ram_flags();
 	fmt.max_leaf_level = 3;
@@ -48,9 +38,8 @@ static int tear_down(void **unused)
 {
 	(void)unused;
 	ptab_destroy(&pt);
-	assert_int_equal(used_frames(), 0);
-	free(states);
-	shim_phys_fini();
+	assert_int_equal(ptab_fake_used_frames(), 0);
+	ptab_fake_memory_end();
 	return 0;
 }
 
@@ -87,7 +76,7 @@ static void test_split_2m(void **unused)
 	for (u64 i = 0; i < 512; i++)
 		expect_leaf(4 * M2 + i * PAGE_SIZE, 1,
 			    (HIGH + 4 * M2 + i * PAGE_SIZE) | (ram & ~fmt.dirty));
-	assert_int_equal(used_frames(), 4);
+	assert_int_equal(ptab_fake_used_frames(), 4);
 }
 
 /* Only what the range touches becomes small. */
@@ -152,9 +141,9 @@ static void test_merge(void **unused)
 
 	(void)unused;
 	map(GIB, GIB);
-	before = used_frames();
+	before = ptab_fake_used_frames();
 	assert_int_equal(ptab_split(&pt, GIB, 4 * M2, fmt.dirty), 0);
-	assert_int_equal(used_frames(), before + 5);
+	assert_int_equal(ptab_fake_used_frames(), before + 5);
 	t = ptab_merge(&pt, GIB + M2, 2, HPA(HIGH + GIB + M2), ram);
 	assert_true(t.pa.v && t.level == 1);
 	assert_int_equal(ptab_free(&fmt, t), 1);
@@ -164,7 +153,7 @@ static void test_merge(void **unused)
 	assert_true(t.pa.v && t.level == 2);
 	assert_int_equal(ptab_free(&fmt, t), 4);
 	expect_leaf(GIB, 3, (HIGH + GIB) | ram | fmt.large);
-	assert_int_equal(used_frames(), before);
+	assert_int_equal(ptab_fake_used_frames(), before);
 }
 
 /* There is no table: nothing is mapped, a leaf, or one above. */

@@ -14,28 +14,20 @@
 #include "hv/vm.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
+#include "ptab_fake.h"
 #include "shim.h"
 
 #define CPUS  3
 #define PHYS  (16 * MIB)
 #define FLAGS 3ull
 
-static const struct ptab_fmt format = {
-	.name = "test",
-	.present = BIT(0),
-	.table_flags = FLAGS,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000ull,
-	.levels = 4,
-	.max_leaf_level = 2,
-};
+static const struct ptab_fmt format = { PTAB_FAKE_FORMAT, .max_leaf_level = 2 };
 
 struct cpu *cpu_table[CPU_MAX];
 static struct cpu cpus[CPUS];
 static unsigned flushes[CPUS], kicks[CPUS];
 static bool deaf[CPUS];
 static struct vm *vm;
-static u8 states[PHYS / PAGE_SIZE];
 static u64 free_frames;
 static hpa_t watched; /* a table that must not be freed before all have flushed */
 
@@ -82,10 +74,7 @@ static void on(u32 cpu, void (*fn)(struct vm *))
 static int set_up(void **state)
 {
 	(void)state;
-	memset(states, 0, sizeof(states));
-	shim_phys_init(PHYS);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	for (u32 i = 0; i < CPUS; i++) {
 		cpus[i] = (struct cpu){ .self = &cpus[i], .id = i, .apic_id = i };
 		cpu_table[i] = &cpus[i];
@@ -109,7 +98,7 @@ static int tear_down(void **state)
 	ptab_destroy(&vm->tdp);
 	assert_int_equal(frame_stats().free, free_frames);
 	test_free(vm);
-	shim_phys_fini();
+	ptab_fake_memory_end();
 	return 0;
 }
 

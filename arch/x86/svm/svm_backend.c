@@ -123,6 +123,7 @@ static void vcpu_fini(struct vcpu *v)
 	v->backend = NULL;
 }
 
+/* Every one, whatever a step, an NMI's handler or a window has made of it. */
 static void write_controls(struct vcpu *v)
 {
 	struct vmcb *m = svm_of(v)->vmcb;

@@ -70,7 +70,6 @@ static void reset_save_area(struct vmcb_save *s)
 	set_flat_segments(s, &code, &data);
 }
 
-/* APM vol. 2 table 14-1. */
 void svm_reset(struct vcpu *v)
 {
 	struct svm_vcpu *x = svm_of(v);

@@ -63,6 +63,11 @@ enum run_next svm_exit_pending(struct vcpu *vcpu, enum run_next next);
 const char *svm_exit_name(u32 reason);
 
 /* --- svm_state.c --- */
+/*
+ * The guest's state at power-up and INIT (APM vol. 2 table 14-1). What is under way, a step or an
+ * NMI's handler, is dropped and not ended: the controls it has changed the caller writes anew.
+ * Loaded, own thread.
+ */
 void svm_reset(struct vcpu *vcpu);
 void svm_set_start(struct vcpu *vcpu, const struct start_state *state);
 void svm_set_sipi(struct vcpu *vcpu, u8 vector);

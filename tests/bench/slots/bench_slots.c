@@ -10,9 +10,8 @@
 
 #include "array.h"
 #include "hv/slots.h"
-#include "mm/frame.h"
-#include "mm/ptab.h"
 #include "shim.h"
+#include "tests/unit/ptab_fake.h"
 
 #define PHYS	(1 * GIB)
 #define STRIDE	4 /* guest frames from one slot to the next: half of them are empty */
@@ -28,19 +27,10 @@ static struct slot_cache cache;
 static struct array_slots array;
 static struct slot_backing *memory;
 static struct ptab table;
-static u8 *states;
 static u64 seed = 1;
 static volatile u64 sink;
 
-static const struct ptab_fmt fmt = {
-	.name = "bench",
-	.present = 7,
-	.table_flags = 7,
-	.large = BIT(7),
-	.addr_mask = 0x000ffffffffff000,
-	.levels = 4,
-	.max_leaf_level = 3,
-};
+static const struct ptab_fmt fmt = { PTAB_FAKE_FORMAT, .max_leaf_level = 3 };
 
 void rcu_synchronize(void)
 {
@@ -294,10 +284,7 @@ static void bench(u32 n)
 
 int main(void)
 {
-	shim_phys_init(PHYS);
-	states = calloc(1, PHYS / PAGE_SIZE);
-	frame_init(states, HFN(PHYS / PAGE_SIZE));
-	frame_add(HPA(MIB), PHYS - MIB);
+	ptab_fake_memory(PHYS);
 	check(ptab_init(&table, &fmt));
 	check(slot_backing_alloc(GFN(0), 1024, false, &memory));
 	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++)
