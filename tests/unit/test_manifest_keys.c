@@ -435,11 +435,11 @@ static void test_vp_index_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_keys_bad),	 TEST(test_key_list),	  TEST(test_cpus),
-		TEST(test_tsc_hz),	 TEST(test_memory),	  TEST(test_names),
-		TEST(test_lines),	 TEST(test_module_limit), TEST(test_switches),
-		TEST(test_weight),	 TEST(test_processors),	  TEST(test_reboots),
-		TEST(test_vp_index),	 TEST(test_populate),	  TEST(test_prefetch),
+		TEST(test_keys_bad),	 TEST(test_key_list),	     TEST(test_cpus),
+		TEST(test_tsc_hz),	 TEST(test_memory),	     TEST(test_names),
+		TEST(test_lines),	 TEST(test_module_limit),    TEST(test_switches),
+		TEST(test_weight),	 TEST(test_processors),	     TEST(test_reboots),
+		TEST(test_vp_index),	 TEST(test_populate),	     TEST(test_prefetch),
 		TEST(test_vp_index_bad), TEST(test_vp_index_unused),
 	};
 
