@@ -45,6 +45,17 @@ static enum emu_result branch_target(struct emu_ctx *ctx, const struct emu_insn 
 	return branch_check(ctx, *target);
 }
 
+/* mem is where the stack goes to when it moves by `down`. */
+static enum emu_result push_value(struct emu_ctx *ctx, const struct emu_mem *mem, u64 down,
+				  u64 value)
+{
+	enum emu_result ret = emu_mem_write(ctx, mem, &value);
+
+	if (ret == EMU_DONE)
+		stack_move(ctx, down);
+	return ret;
+}
+
 /* Both places are opened before the first access, which a device may not take twice. */
 enum emu_result emu_exec_push(struct emu_ctx *ctx, const struct emu_insn *insn)
 {
@@ -62,10 +73,7 @@ enum emu_result emu_exec_push(struct emu_ctx *ctx, const struct emu_insn *insn)
 	ret = emu_target_read(ctx, &t, &value);
 	if (ret != EMU_DONE)
 		return ret;
-	ret = emu_mem_write(ctx, &mem, &value);
-	if (ret == EMU_DONE)
-		stack_move(ctx, down);
-	return ret;
+	return push_value(ctx, &mem, down, value);
 }
 
 /* VM and RF are not in the image (SDM vol. 2, PUSHF); VM86 code needs IOPL 3. */
@@ -80,10 +88,7 @@ enum emu_result emu_exec_pushf(struct emu_ctx *ctx, const struct emu_insn *insn)
 	ret = stack_open(ctx, down, insn->size, GVA_WRITE, &mem);
 	if (ret != EMU_DONE)
 		return ret;
-	ret = emu_mem_write(ctx, &mem, &value);
-	if (ret == EMU_DONE)
-		stack_move(ctx, down);
-	return ret;
+	return push_value(ctx, &mem, down, value);
 }
 
 /* An address on RSP is that of RSP after the pop (SDM vol. 2, POP). */
@@ -142,12 +147,10 @@ enum emu_result emu_exec_call(struct emu_ctx *ctx, const struct emu_insn *insn)
 	ret = stack_open(ctx, down, insn->size, GVA_WRITE, &mem);
 	if (ret != EMU_DONE)
 		return ret;
-	ret = emu_mem_write(ctx, &mem, &ctx->next_rip);
-	if (ret != EMU_DONE)
-		return ret;
-	stack_move(ctx, down);
-	ctx->next_rip = target;
-	return EMU_DONE;
+	ret = push_value(ctx, &mem, down, ctx->next_rip);
+	if (ret == EMU_DONE)
+		ctx->next_rip = target;
+	return ret;
 }
 
 /* imm: bytes of arguments to drop. */
