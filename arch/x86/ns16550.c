@@ -75,8 +75,8 @@ static u64 wait_ticks(const struct ns16550 *u)
 	return hz / 50 + hz * 2 * NS16550_FIFO_SIZE * BITS_PER_BYTE / baud;
 }
 
-/* A byte takes 87 us and more to leave: there is no use in looking all the time, and each look costs an
- * emulator much more than an instruction. Together they last some microseconds. */
+/* A byte takes 87 us and more to leave: there is no use in looking all the time, and each look
+ * costs an emulator much more than an instruction. Together they last some microseconds. */
 static void pause_between_reads(void)
 {
 	for (unsigned i = 0; i < PAUSES; i++)

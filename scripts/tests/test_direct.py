@@ -18,7 +18,8 @@ def elf(segments, entry=ENTRY, magic=b"\x7fELF\x02\x01\x01"):
         headers += struct.pack("<IIQQQQQQ", 1, 5, at, virtual, physical, len(contents), size, 1)
         data += contents
     ident = magic.ljust(16, b"\0")
-    return ident + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, entry, 64, 0, 0, 64, 56, len(segments), 0, 0, 0) + headers + data
+    head = struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, entry, 64, 0, 0, 64, 56, len(segments), 0, 0, 0)
+    return ident + head + headers + data
 
 
 GOOD = elf([(0xFFFFFFFF80200000, 0x200000, b"code" * 8, 0x20), (0xFFFFFFFF80201000, 0x201000, b"data", 0x2004)])
