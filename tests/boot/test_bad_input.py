@@ -128,7 +128,7 @@ def test_what_does_not_go_together(run_guests):
     run.find("^neap: error: vm initrd: .*initrd")
 
 
-@pytest.mark.slow(50)
+@pytest.mark.slow(25)
 def test_truncated_initrd(run_guests):
     """Neap does not unpack it: Linux says so and panics; the machine beside it goes on."""
     run = run_guests(

@@ -2,6 +2,8 @@
 
 import zlib
 
+import pytest
+
 from neap import OFF, guest_program, vm
 
 ENDED = "ended through its debug-exit port"
@@ -89,6 +91,7 @@ def test_four_processors(run_guests):
     assert run.end_of("other") == (ENDED, 1)
 
 
+@pytest.mark.slow(10)
 def test_most_machines(run_guests):
     """32 machines run; a 33rd is refused, and no other suffers."""
     names = [f"vm{i:02}" for i in range(33)]

@@ -18,7 +18,7 @@ def count_faults(run):
     return int(match[1]) if match else 0
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow(30)
 @pytest.mark.parametrize("populate, prefetch", MODES)
 def test_linux(run_neap, populate, prefetch):
     linux = vm("linux", "vmlinuz", "256M", initrd="initrd.gz", cmdline=QUICK_LINUX,

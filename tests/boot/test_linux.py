@@ -10,6 +10,7 @@ from neap import OFF, PROMPT, QUICK_LINUX, stock_modules, vm
 COMPLAINTS = (r"ACPI (BIOS )?(Error|Warning|Exception)|\bBUG\b[^a-z]|WARNING: CPU|Call Trace|Oops"
               r"|unchecked MSR|Kernel panic|soft lockup|rcu: INFO|Marking clocksource"
               r"|nobody cared|invalid opcode|clocksource: timekeeping")
+NO_XSAVE = "corei5_arrandale_m520"
 STOCK = "console=ttyS0,115200"
 LONG = "".join(chr(ord("a") + i % 26) for i in range(300))
 UNAME = r"^Linux \(none\) 6\.\d+\.\d+-\S+ #1 SMP .* x86_64 GNU/Linux$"
@@ -44,14 +45,12 @@ def test_stock_guest(run_stock):
     assert run.log.rstrip("\n").endswith("neap: no virtual machine is left\nneap: exit status 0")
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow(40)
 @pytest.mark.target("bochs")
-@pytest.mark.parametrize("cpu, cmdline", [
-    ("corei7_sandy_bridge_2600k", QUICK_LINUX), ("corei5_arrandale_m520", STOCK), ("zambezi", QUICK_LINUX),
-    ("trinity_apu", QUICK_LINUX)])
-def test_other_processors(run_neap, cpu, cmdline):
-    """Arrandale has no XSAVE: there the ciphers are tested, which use vector registers all the time."""
-    run = run_neap(linux(cmdline=cmdline), stock_modules(), cpu=cpu, timeout=600.0, send=[
+@pytest.mark.parametrize("cpu", ["corei7_sandy_bridge_2600k", NO_XSAVE, "zambezi", "trinity_apu"])
+def test_other_processors(run_neap, cpu):
+    """Where there is no XSAVE the ciphers are tested, which use vector registers all the time."""
+    run = run_neap(linux(cmdline=STOCK if cpu == NO_XSAVE else QUICK_LINUX), stock_modules(), cpu=cpu, timeout=600.0, send=[
         (PROMPT, "uname -a\n"), (PROMPT, "poweroff -f\n")])
     run.expect_status(OFF)
     run.find(UNAME)
@@ -59,7 +58,7 @@ def test_other_processors(run_neap, cpu, cmdline):
     assert run.end_of("linux") == ("powered off", 0)
 
 
-@pytest.mark.slow(110)
+@pytest.mark.slow(60)
 def test_reboot_restarts_the_machine(run_neap):
     run = run_neap(linux(cmdline=f"{QUICK_LINUX} quiet"), stock_modules(),
                    bochs_cpu="corei7_haswell_4770", timeout=900.0, send=[
@@ -75,7 +74,7 @@ def test_reboot_restarts_the_machine(run_neap):
         "reset", "powered off"]
 
 
-@pytest.mark.slow(80)
+@pytest.mark.slow(50)
 def test_two_processors_and_another_guest(run_guests):
     """Linux with two vCPUs on two processors, while another guest waits for its input."""
     run = run_guests(
@@ -98,7 +97,7 @@ def test_two_processors_and_another_guest(run_guests):
     assert run.end_of("echo") == ("ended through its debug-exit port", 1)
 
 
-@pytest.mark.slow(80)
+@pytest.mark.slow(40)
 def test_two_vcpus_share_a_processor(run_guests):
     """Each is entered with the other's interrupts just dealt with: what is blocked must not get mixed up."""
     run = run_guests(
