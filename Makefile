@@ -8,7 +8,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned
 .PHONY: all run test test-unit test-boot test-clang model fuzz soak lint format format-check tidy cppcheck headers \
 	size setup clean help
 
-all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf guests size
+all: $(BUILD)/neap.elf $(BUILD)/neap.efi $(BUILD)/torture.elf $(BUILD)/direct.bin guests size
 
 help:
 	@echo "make             neap.elf, neap.efi, torture.elf, the guest programs"
@@ -106,6 +106,11 @@ $(BUILD)/$(1).elf: $(BUILD)/$(1).symtab.S
 endef
 $(eval $(call LINK_IMAGE,neap,$(HV_OBJECTS),))
 
+# The first sector of what Bochs boots without a loader: scripts/run --boot kernel.
+$(BUILD)/direct.bin: scripts/direct.S
+	@mkdir -p $(@D)
+	@echo "  AS $<"; gcc -m32 -nostdlib -static -Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none -o $@ $<
+
 size: $(BUILD)/neap.elf
 	@size -B $< | awk 'NR == 2 { printf "neap.elf: %d bytes text and constants, %d data, %d bss\n", $$1, $$2, $$3 }'
 	@cat $(wildcard $(foreach d,$(HV_DIRS),$(d)/*.[chS])) | wc -l | awk '{ print "hypervisor: " $$1 " lines" }'
@@ -135,7 +140,7 @@ test-clang: setup
 # --- running ---
 
 run: setup
-	@$(MAKE) --no-print-directory $(BUILD)/neap.elf
+	@$(MAKE) --no-print-directory $(BUILD)/neap.elf $(BUILD)/direct.bin
 	@scripts/run --boot kernel
 
 SOAK_BOOTS ?= 50

@@ -36,6 +36,7 @@
 #define TSC_HZ_UPPER 6000000000ull
 /* Ends a wait even if the clock stood still; a register access takes about a microsecond. */
 #define WAIT_MAX_READS 1000000u
+#define PAUSES	       64u
 /* Tries for the lock before a writer does without: its holder can be a CPU that has died. */
 #define LOCK_MAX_TRIES 1000000u
 
@@ -74,6 +75,14 @@ static u64 wait_ticks(const struct ns16550 *u)
 	return hz / 50 + hz * 2 * NS16550_FIFO_SIZE * BITS_PER_BYTE / baud;
 }
 
+/* A byte takes 87 us and more to leave: there is no use in looking all the time, and each look
+ * costs an emulator much more than an instruction. Together they last some microseconds. */
+static void pause_between_reads(void)
+{
+	for (unsigned i = 0; i < PAUSES; i++)
+		cpu_relax();
+}
+
 static bool wait_status(const struct ns16550 *u, u8 bit)
 {
 	u64 start = time_now(), limit = wait_ticks(u);
@@ -83,7 +92,7 @@ static bool wait_status(const struct ns16550 *u, u8 bit)
 			return true;
 		if (time_now() - start > limit)
 			return false;
-		cpu_relax();
+		pause_between_reads();
 	}
 	return false;
 }

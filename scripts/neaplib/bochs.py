@@ -17,6 +17,8 @@ def drive(medium):
     """The lines about the drive to boot from."""
     if medium.kind == "iso":
         return [f"ata0-master: type=cdrom, path={medium.path}, status=inserted", "boot: cdrom"]
+    if medium.kind == "kernel":
+        return [f"ata0-master: type=disk, mode=flat, path={medium.path}, cylinders=0", "boot: disk"]
     return [f"ata0-master: type=disk, mode=volatile, path={medium.path}, cylinders=0",
             "boot: disk"]
 

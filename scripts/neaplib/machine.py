@@ -13,7 +13,8 @@ class Medium:
     kind    path
     iso     an ISO in a CD-ROM drive
     stick   the image of a disk
-    kernel  a directory with the kernel `kernel` and the files `modules`; the emulator loads them
+    kernel  QEMU: a directory with the kernel `kernel` and the files `modules`; it loads them itself.
+            Bochs: the image of a disk that starts by itself (direct.py)
     net     a directory that is served by TFTP; the firmware is told to load `bootfile`
     """
 

@@ -12,7 +12,6 @@ KVM_MODULES = ("kvm_intel", "kvm_amd")
 # whether it was given.
 QEMU_ONLY = (
     ("firmware", "--firmware uefi", lambda value: value == "uefi"),
-    ("boot", "--boot kernel", lambda value: value == "kernel"),
     ("net", "--net", bool),
     ("machine", "--machine q35", lambda value: value == "q35"),
     ("icount", "--icount", bool),

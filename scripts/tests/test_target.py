@@ -106,8 +106,7 @@ def test_bochs_for_what_only_bochs_has(host, monkeypatch):
 
 
 @pytest.mark.parametrize("given, name", [
-    ({"firmware": "uefi"}, "--firmware uefi"), ({"boot": "kernel"}, "--boot kernel"),
-    ({"net": object()}, "--net"), ({"machine": "q35"}, "--machine q35"),
+    ({"firmware": "uefi"}, "--firmware uefi"), ({"net": object()}, "--net"), ({"machine": "q35"}, "--machine q35"),
     ({"icount": True}, "--icount"), ({"kvm": True}, "--kvm"), ({"screenshot": "x"}, "--screenshot"),
     ({"qemu_log": "x"}, "--qemu-log")])
 def test_qemu_for_what_only_qemu_has(host, given, name):
@@ -119,7 +118,8 @@ def test_qemu_for_what_only_qemu_has(host, given, name):
 
 def test_what_both_have_is_refused_by_neither(host):
     machine = host()
-    for given in ({"kvm": False}, {"boot": "stick"}, {"machine": "pc"}, {"firmware": "bios"}):
+    for given in ({"kvm": False}, {"boot": "stick"}, {"boot": "kernel"}, {"machine": "pc"},
+                  {"firmware": "bios"}):
         assert choose(options(target="bochs", **given), machine).name == "bochs"
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from neap import KILLED, OFF, vm
 
 GOOD = vm("good", "hello.elf", cmdline="good")
@@ -105,7 +107,7 @@ def test_garbage(run_guests):
     run = run_guests(vm("bad", "garbage.elf"), *(
         vm(f"seed{seed}", "garbage.elf", cmdline=f"garbage.elf {seed}") for seed in seeds), GOOD,
         send=[("^neap: vm (bad|good): .*, status", "")], until="^neap: vm (bad|good): .*, status",
-        timeout=180.0)
+        memory=1024, timeout=180.0)
     run.expect_status(OFF)
     lines = report(run, "bad")
     assert lines[0] == "vm bad: vCPU 0: triple fault"
@@ -122,6 +124,7 @@ def test_wild_memory(run_guests):
     assert run.end_of("wild") == (ENDED, 1)
 
 
+@pytest.mark.slow(8)
 def test_wild_ports(run_guests):
     run = run_guests(vm("wild", "portwild.elf"), timeout=300.0)
     run.expect_status(1)
@@ -192,9 +195,10 @@ def test_early_ipi(run_guests):
     assert run.end_of("good") == (ENDED, 1)
 
 
+@pytest.mark.slow(15)
 def test_spin_is_left_at_time_out(run_guests):
     """Nothing ends such a guest but the time-out, which does."""
-    run = run_guests(vm("spin", "spin.elf"), GOOD, timeout=30.0)
+    run = run_guests(vm("spin", "spin.elf"), GOOD, timeout=15.0)
     run.expect_status(124)
     assert "time-out" in run.stderr
     assert "spin: interrupts off, looping" in run.guest_text()

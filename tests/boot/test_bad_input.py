@@ -2,7 +2,7 @@
 
 import pytest
 
-from neap import NOT_STARTED, OFF, STOCK_INITRD, STOCK_KERNEL, guest_program, vm
+from neap import NOT_STARTED, OFF, QUICK_LINUX, STOCK_INITRD, STOCK_KERNEL, guest_program, vm
 
 # None of it depends on the processor.
 pytestmark = pytest.mark.target("qemu")
@@ -145,11 +145,11 @@ def test_what_does_not_go_together(run_guests):
     run.find("^neap: error: vm initrd: .*initrd")
 
 
-@pytest.mark.slow(50)
+@pytest.mark.slow(25)
 def test_truncated_initrd(run_guests):
     """Neap does not unpack it: Linux says so and panics; the machine beside it goes on."""
     run = run_guests(
-        vm("linux", "vmlinuz", "256M", initrd="initrd.gz", cmdline="console=ttyS0,115200"),
+        vm("linux", "vmlinuz", "256M", initrd="initrd.gz", cmdline=QUICK_LINUX),
         vm("echo", "uartecho.elf"),
         modules={"vmlinuz": STOCK_KERNEL, "initrd.gz": head(STOCK_INITRD, 500_000)},
         timeout=600.0, send=[

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from neap import vm
 
 HELP = r"^neap: console: Ctrl-\\ then: n next, "
@@ -67,6 +69,7 @@ def test_beyond_the_ninth(run_guests):
     assert run.lines("^neap: console:   9 vm9, ")
 
 
+@pytest.mark.slow(15)
 def test_flood_while_detached(run_guests):
     """A guest that prints without end runs on, keeps what is newest, and Neap counts the rest.
 
@@ -86,6 +89,7 @@ def test_no_such_console(run_guests):
     run.find("^neap: warning: console= names no VM that has a serial port$")
 
 
+@pytest.mark.slow(15)
 def test_without_a_serial_port(run_guests):
     """The guest runs all the same, and the machine goes off when it has ended."""
     run = run_guests(vm("hello", "hello.elf"), cmdline="serial=off")

@@ -2,6 +2,8 @@
 
 import zlib
 
+import pytest
+
 from neap import OFF, guest_program, vm
 
 ENDED = "ended through its debug-exit port"
@@ -35,7 +37,7 @@ def test_command_line_and_memory(run_guests):
 
 def test_small_memory(run_guests):
     """Below 16 MiB the ACPI tables are below 1 MiB; a quoted command line loses its quotes."""
-    run = run_guests(vm("small", "hello.elf", "4M", cmdline='" a "'))
+    run = run_guests(vm("small", "hello.elf", "4M", cmdline='" a "'), cmdline="linger=1")
     run.expect_status(1)
     run.find('^command line: " a "$')
     assert run.lines("^memory: 0[0-9a-f]{11}-")[-1] == "memory: 000000100000-0000003fffff available"
@@ -89,10 +91,12 @@ def test_four_processors(run_guests):
     assert run.end_of("other") == (ENDED, 1)
 
 
+@pytest.mark.slow(10)
 def test_most_machines(run_guests):
     """32 machines run; a 33rd is refused, and no other suffers."""
     names = [f"vm{i:02}" for i in range(33)]
-    run = run_guests(*(vm(name, "hello.elf", "16M", cmdline=name) for name in names), timeout=300.0)
+    run = run_guests(*(vm(name, "hello.elf", "16M", cmdline=name) for name in names), memory=1024,
+                     timeout=300.0)
     run.expect_status(4)
     assert run.errors() == ["manifest:129: [vm vm32] one VM too many; expected at most 32"]
     for name in names[:32]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from neap import OFF, PROMPT, stock_modules, vm
+from neap import OFF, PROMPT, QUICK_LINUX, stock_modules, vm
 from test_linux import COMPLAINTS
 
 CRASH = "neap: warning: vm hv: the guest reports a crash: 0xbad0 0xbad1 0xbad2 0xbad3 0xbad4"
@@ -97,7 +97,7 @@ def check_linux(run_guests, cpus, **machine):
     churn = "(i=0; while [ $i -lt 15 ]; do cat /proc/self/maps | md5sum >/dev/null; i=$((i+1)); done) & "
     run = run_guests(
         vm("linux", "vmlinuz", "256M", cpus=cpus, initrd="initrd.gz", hyperv="on", vp_index="reversed",
-           cmdline="console=ttyS0,115200"),
+           cmdline=QUICK_LINUX),
         modules=stock_modules(), timeout=1200.0, **machine, send=[
             (PROMPT, "echo cpus $(nproc)\n"),
             (PROMPT, churn * cpus + "wait; echo churned $?\n"),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from neap import NOT_STARTED, OFF, PROMPT, stock_modules, vm
+from neap import NOT_STARTED, OFF, PROMPT, QUICK_LINUX, stock_modules, vm
 
 # A first touch: a tenth of what it takes under KVM, in instructions.
 MOST = {"corei7_skylake_x": {"touch-4K": 288, "touch-2M": 355},
@@ -18,10 +18,10 @@ def count_faults(run):
     return int(match[1]) if match else 0
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow(30)
 @pytest.mark.parametrize("populate, prefetch", MODES)
 def test_linux(run_neap, populate, prefetch):
-    linux = vm("linux", "vmlinuz", "256M", initrd="initrd.gz", cmdline="console=ttyS0,115200",
+    linux = vm("linux", "vmlinuz", "256M", initrd="initrd.gz", cmdline=QUICK_LINUX,
                populate=populate, prefetch=prefetch)
     run = run_neap(linux, stock_modules(), timeout=600.0, send=[
         (PROMPT, "uname -a\n"), (PROMPT, "poweroff -f\n")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neap import OFF, PROMPT, stock_modules
+from neap import OFF, PROMPT, QUICK_LINUX, stock_modules
 from test_linux import COMPLAINTS, linux
 
 SYS = "/sys/devices/system/cpu"
@@ -22,7 +22,7 @@ COMPARE = "clearcpuid=289 tsc=nowatchdog"
 def test_eight_vcpus(run_neap, smp):
     """All come up; three are switched off and on again, three times; then each runs a program."""
     run = run_neap(
-        linux(cpus=8, cmdline=f"console=ttyS0,115200 quiet {COMPARE}"), stock_modules(), smp=smp,
+        linux(cpus=8, cmdline=f"{QUICK_LINUX} quiet {COMPARE}"), stock_modules(), smp=smp,
         timeout=1200.0, send=[
             (PROMPT, f"cat {SYS}/online\n"), (PROMPT, OFF_AND_ON), (PROMPT, EACH), (PROMPT, LOOK),
             (PROMPT, "poweroff -f\n")])
@@ -41,7 +41,7 @@ def test_eight_vcpus(run_neap, smp):
 def test_tscs_of_vcpus_agree(run_neap, cpus, smp):
     """On AMD's processors the kernel measures its TSC, which fails here: it is told a frequency, any."""
     run = run_neap(
-        linux(cpus=cpus, cmdline=f"console=ttyS0,115200 quiet tsc_early_khz=2000000 {COMPARE}"),
+        linux(cpus=cpus, cmdline=f"{QUICK_LINUX} quiet tsc_early_khz=2000000 {COMPARE}"),
         stock_modules(), smp=smp, timeout=600.0, send=[
             (PROMPT, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource\n"),
             (PROMPT, f"cat {SYS}/online\n"), (PROMPT, LOOK), (PROMPT, "poweroff -f\n")])
@@ -60,7 +60,7 @@ def run_four_machines(run_guests, smp, words, timeout):
                  (PROMPT, "poweroff -f\n"), (f"vm {name}: powered off", "\n")]
     send[-1:] = []
     run = run_guests(
-        *(linux(name, 2, f"console=ttyS0,115200 quiet {words} hostname={name}") for name in names),
+        *(linux(name, 2, f"{QUICK_LINUX} quiet {words} hostname={name}") for name in names),
         modules=stock_modules(), smp=smp, memory=1536, timeout=timeout, send=send)
     run.expect_status(OFF)
     for name in names:

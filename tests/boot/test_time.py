@@ -69,6 +69,7 @@ def test_scaled_tsc(run_guests, hz, khz):
     assert run.lines("^neap: warning: vm ") == []
 
 
+@pytest.mark.slow(15)
 def test_tsc_that_cannot_be_scaled(run_guests):
     """The guest runs, with the processor's own TSC; one line says so."""
     run = run_guests(drift(tsc_hz="1234M"), bochs_cpu="corei5_arrandale_m520").expect_status(1)

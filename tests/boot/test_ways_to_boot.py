@@ -1,10 +1,10 @@
-"""Neap in QEMU, started in every way that there is, with guests on AMD's SVM."""
+"""Neap, started in every way that there is: in QEMU, with guests on AMD's SVM, and by GRUB in Bochs."""
 
 import zlib
 
 import pytest
 
-from neap import OFF, PROMPT, stock_modules, vm
+from neap import OFF, PROMPT, QUICK_LINUX, stock_modules, vm
 
 pytestmark = pytest.mark.target("qemu")
 SERIAL = "ended through its debug-exit port"
@@ -45,6 +45,18 @@ def test_way(run_guests, tmp_path, way):
     assert 1000 < len(seen) - seen.count(b"\0") < len(seen) // 2
 
 
+@pytest.mark.slow(6)
+@pytest.mark.target("bochs")
+@pytest.mark.parametrize("way", ["cdrom", "stick"])
+def test_way_in_bochs(run_guests, way):
+    """Most other tests go without a loader there."""
+    loader, machine = WAYS[way]
+    run = run_guests(vm("hello", "hello.elf", cmdline="good"), cmdline="two=3", **machine)
+    run.expect_status(1)
+    run.find(rf"^neap: loader: {loader}, command line: two=3 linger=0$")
+    assert run.end_of("hello") == (SERIAL, 1)
+
+
 @pytest.mark.slow(25)
 @pytest.mark.parametrize("cpus", [1, 4])
 @pytest.mark.parametrize("way", ["cdrom", "uefi-cdrom", "uefi-stick"])
@@ -53,7 +65,7 @@ def test_linux(run_guests, way, cpus):
     loader, machine = WAYS[way]
     run = run_guests(
         vm("linux", "vmlinuz", memory="256M", cpus=cpus, initrd="initrd.gz",
-           cmdline="console=ttyS0,115200 quiet"), modules=stock_modules(), smp=cpus,
+           cmdline=f"{QUICK_LINUX} quiet"), modules=stock_modules(), smp=cpus,
         timeout=300.0, send=[(PROMPT, "echo cpus $(nproc); poweroff -f\n")], **machine)
     run.expect_status(OFF)
     run.find(f"^neap: loader: {loader}")
