@@ -404,7 +404,7 @@ static void flush(struct vm_console *c, bool may_wait)
 {
 	u64 end = time_now() + time_ns_to_ticks(DRAIN_NS);
 
-	if (!c->tx)
+	if (!c->tx || !host_uart_is_there())
 		return;
 	WRITE_ONCE(c->flushing, true);
 	while (!is_sent(c) && time_now() < end) {

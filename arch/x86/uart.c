@@ -189,6 +189,11 @@ void host_uart_init(const char *cmdline, const struct acpi_serial *firmware)
 	host_uart_check();
 }
 
+bool host_uart_is_there(void)
+{
+	return active != NULL;
+}
+
 size_t host_uart_tx_room(void)
 {
 	return active ? ns16550_room(active) : 0;

@@ -21,6 +21,9 @@ void host_uart_early_init(const char *cmdline);
  */
 void host_uart_init(const char *cmdline, const struct acpi_serial *firmware);
 
+/* Whether there is a port. Any context, after host_uart_init(). */
+bool host_uart_is_there(void);
+
 /* For the console multiplexer. Any context, never waiting; no room while a log line goes out. */
 size_t host_uart_tx_room(void);
 bool host_uart_tx(u8 byte);	/* false: not sent, no room */

@@ -14,7 +14,7 @@
 
 static char sent[65536]; /* by the port */
 static size_t sent_count, port_room;
-static bool line_open;
+static bool line_open, no_port;
 static const char *typing = "";
 static bool tx_irq;
 static unsigned causes, again;
@@ -26,6 +26,11 @@ static struct uart_backend guest[3];
 static inline struct uart *uart_of(unsigned i)
 {
 	return (struct uart *)(void *)&guest_uarts[i];
+}
+
+bool host_uart_is_there(void)
+{
+	return !no_port;
 }
 
 size_t host_uart_tx_room(void)

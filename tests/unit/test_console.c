@@ -210,6 +210,22 @@ static void test_finish(void **unused)
 	con[2].tx_tail = con[2].tx_head;
 }
 
+/* What nothing can take away is not waited for. */
+static void test_finish_without_a_port(void **unused)
+{
+	u64 before;
+
+	(void)unused;
+	no_port = true;
+	port_room = 0;
+	print(1, "kept");
+	before = time_now();
+	console_finish(&con[1]);
+	assert_int_equal(time_now(), before);
+	no_port = false;
+	con[1].tx_tail = con[1].tx_head;
+}
+
 /* A VM that is built again has the port again; another one that comes meanwhile has not. */
 static void test_comes_back(void **unused)
 {
@@ -348,6 +364,7 @@ int main(void)
 		T(test_type_ahead),
 		T(test_remove),
 		T(test_finish),
+		T(test_finish_without_a_port),
 		T(test_comes_back),
 		T(test_log_stays),
 		T(test_two_digits),
