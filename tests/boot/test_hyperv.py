@@ -101,7 +101,7 @@ def check_linux(run_guests, cpus, **machine):
         modules=stock_modules(), timeout=1200.0, **machine, send=[
             (PROMPT, "echo cpus $(nproc)\n"),
             (PROMPT, churn * cpus + "wait; echo churned $?\n"),
-            ("^churned 0", "\n"),
+            ("^churned 0", ""),
             (PROMPT, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource\n"),
             (PROMPT, "poweroff -f\n")])
     run.expect_status(OFF)

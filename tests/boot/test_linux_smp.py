@@ -52,13 +52,14 @@ def test_tscs_of_vcpus_agree(run_neap, cpus, smp):
 
 
 def run_four_machines(run_guests, smp, words, timeout):
-    """Each has two vCPUs and a name of its own, reaches its prompt, and is switched off from there."""
+    """Each has two vCPUs and a name of its own, reaches its prompt, and is switched off from there.
+
+    The next one's prompt is shown as soon as one is off, in front of Neap's line about it or behind it. There
+    is one prompt for each command: what is typed while a command runs gets into the midst of its output.
+    """
     names = ["one", "two", "three", "four"]
-    send = []
-    for name in names:
-        send += [(PROMPT, "echo I am $(uname -n) with $(nproc)\n"), (PROMPT, LOOK),
-                 (PROMPT, "poweroff -f\n"), (f"vm {name}: powered off", "\n")]
-    send[-1:] = []
+    send = len(names) * [(PROMPT, "echo I am $(uname -n) with $(nproc)\n"), (PROMPT, LOOK),
+                         (PROMPT, "poweroff -f\n")]
     run = run_guests(
         *(linux(name, 2, f"{QUICK_LINUX} quiet {words} hostname={name}") for name in names),
         modules=stock_modules(), smp=smp, memory=1536, timeout=timeout, send=send)
