@@ -199,7 +199,6 @@ static inline void cpu_flush_tlb(void)
  * lost. */
 static inline void cpu_sti_hlt_cli(void)
 {
-	/* STI delays interrupts by one instruction: none is lost between the two. */
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 

@@ -14,7 +14,7 @@
 #define PIN_MASKED 0x10000u
 #define ID_LIMIT   255u /* a pin's destination has 8 bits */
 
-#define PIT_PERIOD   1193u
+#define PIT_PERIOD   (PIT_HZ / 1000)
 #define PIT_EDGES    4u
 #define LEVELS_MAX   3u
 #define UART_THRE_ON 2u

@@ -50,7 +50,8 @@ def test_stock_guest(run_stock):
 @pytest.mark.parametrize("cpu", ["corei7_sandy_bridge_2600k", NO_XSAVE, "zambezi", "trinity_apu"])
 def test_other_processors(run_neap, cpu):
     """Where there is no XSAVE the ciphers are tested, which use vector registers all the time."""
-    run = run_neap(linux(cmdline=STOCK if cpu == NO_XSAVE else QUICK_LINUX), stock_modules(), cpu=cpu, timeout=600.0, send=[
+    cmdline = STOCK if cpu == NO_XSAVE else QUICK_LINUX
+    run = run_neap(linux(cmdline=cmdline), stock_modules(), cpu=cpu, timeout=600.0, send=[
         (PROMPT, "uname -a\n"), (PROMPT, "poweroff -f\n")])
     run.expect_status(OFF)
     run.find(UNAME)
