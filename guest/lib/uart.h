@@ -6,6 +6,7 @@
 #define UART_PORT	 0x3f8
 #define UART_IRQ	 4
 #define UART_IER	 (UART_PORT + 1)
+#define UART_IER_RX	 0x01 /* interrupts for what is received */
 #define UART_LSR	 (UART_PORT + 5)
 #define UART_LSR_READY	 0x01
 #define UART_LSR_THRE	 0x20
