@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 
-from . import UserError, grub, iso, need_file, stick
+from . import UserError, grub, iso, manifest, need_file, stick
 from .tool import IMAGE_TIME
 
 MODULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
@@ -70,6 +70,10 @@ class Contents:
             need_file(self.elf, "make builds it")
         if self.efi:
             need_file(self.efi, "make builds it; with --efi-loader grub it is not needed")
+
+    def warnings(self):
+        """What is odd, though an image can be made of it: sentences."""
+        return manifest.complaints(self.manifest, [module.name for module in self.modules])
 
     def files(self):
         """{path in the image: file it is copied from}"""

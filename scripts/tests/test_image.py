@@ -164,3 +164,27 @@ def test_linux_without_neap(contents, tmp_path):
     image.lay_out(linux, tmp_path / "tree")
     assert (tmp_path / "tree/boot/linux").read_bytes() == b"k" * 9999
     assert not (tmp_path / "tree/boot/cmdline").exists()
+
+
+SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "image")
+
+
+def test_modules_that_do_not_fit_the_manifest_are_told_and_the_image_is_made(contents, tmp_path):
+    contents()
+    (tmp_path / "manifest").write_text("[vm a]\nkernel = vmlinuz\ninitrd = gone.gz\n")
+    command = [SCRIPT, tmp_path / "out", "--elf", tmp_path / "elf", "--manifest", "manifest",
+               "--module", "vmlinuz"]
+    for more, told in (([], ""), (["--module", "elf=idle"], "image: warning: module idle: no VM of manifest names it\n")):
+        done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and (tmp_path / "out").stat().st_size > 0
+        assert done.stderr == ("image: warning: manifest:3: [vm a] initrd = `gone.gz`: no module of that "
+                               "name was given\n" + told)
+        (tmp_path / "out").unlink()
+
+
+def test_no_warning_about_an_image_that_is_not_made(contents, tmp_path):
+    contents()
+    done = subprocess.run([SCRIPT, tmp_path / "out", "--elf", tmp_path / "gone", "--manifest",
+                           tmp_path / "manifest", "--module", tmp_path / "vmlinuz"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "gone" in done.stderr
