@@ -70,7 +70,8 @@ static struct wait wait_begin(u64 ticks)
 
 static bool is_over(struct wait *w)
 {
-	u64 now = time_now(), step = MIN(now - w->last, clock_hz() / STEPS_PER_SEC);
+	u64 now = time_now(), passed = now > w->last ? now - w->last : 0;
+	u64 step = MIN(passed, clock_hz() / STEPS_PER_SEC);
 
 	w->last = now;
 	w->left -= MIN(step, w->left);
