@@ -4,17 +4,28 @@
 
 #include "core/time.h"
 
-/* How far the rate can be off, in parts of 2^32. */
+#define ALL (1ull << 32)
+
+/* How far the rate can be off, in parts of ALL. */
 static u64 doubt(const struct estimate *e)
 {
-	return time_muldiv(e->unsure, 1ull << 32, e->ticks);
+	return time_muldiv(e->unsure, ALL, e->ticks);
+}
+
+static bool is_sure(u64 now, u64 before)
+{
+	u64 more = MAX(now, before);
+
+	return now <= ALL / CALIBRATE_SURE ||
+	       (more <= ALL / CALIBRATE_LIKELY && more / 2 <= MIN(now, before));
 }
 
 u64 calibrate(int (*measure)(struct estimate *e))
 {
 	u64 least = UINT64_MAX, hz = 0;
+	bool sure = false;
 
-	for (unsigned i = 0; i < CALIBRATE_TRIES && least > (1ull << 32) / CALIBRATE_SURE; i++) {
+	for (unsigned i = 0; i < CALIBRATE_TRIES && !sure; i++) {
 		struct estimate e;
 		int err = measure(&e);
 
@@ -22,6 +33,7 @@ u64 calibrate(int (*measure)(struct estimate *e))
 			continue;
 		if (err)
 			break;
+		sure = is_sure(doubt(&e), least);
 		if (!hz || doubt(&e) < least) {
 			least = doubt(&e);
 			hz = e.hz;

@@ -8,9 +8,13 @@
 
 #include "core/types.h"
 
-/* A measurement that is as sure as this is as good as any: a thousandth of what it took. */
-#define CALIBRATE_SURE	1000
-#define CALIBRATE_TRIES 16
+/*
+ * A measurement that can be off by so small a part is as good as any. Where reading takes long, one
+ * of the other part is, if another one was about as sure: neither was disturbed.
+ */
+#define CALIBRATE_SURE	 1000
+#define CALIBRATE_LIKELY 100
+#define CALIBRATE_TRIES	 16
 
 struct estimate {
 	u64 hz;

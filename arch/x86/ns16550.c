@@ -354,7 +354,8 @@ static void put_polled(struct ns16550 *u, u8 byte)
 
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 {
-	bool locked = lock_bounded(u), open = u->line_open;
+	/* Busy: of a panic, which does without the log's lock. The other line never ends. */
+	bool locked = lock_bounded(u), open = u->line_open || u->busy;
 
 	/* Under the lock: from here on no byte of another one's gets in between. */
 	WRITE_ONCE(u->busy, true);

@@ -9,7 +9,7 @@
 #include "shim.h"
 
 #define REAL_HZ	   2500000000ull
-#define PORT_TICKS 2500u /* a port takes a microsecond */
+#define PORT_USUAL 2500u /* a port takes a microsecond */
 #define READ_TICKS 25u
 #define PM_PORT	   0x608
 
@@ -18,6 +18,7 @@ static u64 stop_at[64], stop_ticks;	 /* the processor is stopped there, so long 
 static unsigned stops, steps, every;	 /* or in each so many steps */
 static u64 pit_start, pm_reads;
 static bool no_pit, dead_pm;
+static u64 port_ticks;
 
 /* Something takes so long, and something may come between it and the next. */
 static void pass(u64 ticks)
@@ -46,7 +47,7 @@ static u8 fake_inb(u16 port)
 	bool high = no_pit || passed >= 11932 * REAL_HZ / 1193182;
 
 	assert_int_equal(port, 0x61);
-	pass(PORT_TICKS);
+	pass(port_ticks);
 	return high ? 0x20 : 0;
 }
 
@@ -54,7 +55,7 @@ static void fake_outb(u16 port, u8 v)
 {
 	(void)port;
 	(void)v;
-	pass(PORT_TICKS);
+	pass(port_ticks);
 }
 
 static u32 fake_inl(u16 port)
@@ -63,7 +64,7 @@ static u32 fake_inl(u16 port)
 
 	assert_int_equal(port, PM_PORT);
 	pm_reads++;
-	pass(PORT_TICKS);
+	pass(port_ticks);
 	return v & 0xffffff;
 }
 
@@ -72,9 +73,9 @@ static void fake_i8254_start(unsigned counter, unsigned mode, u16 count)
 	assert_int_equal(counter, 2);
 	assert_int_equal(mode, 0);
 	assert_int_equal(count, 11932);
-	pass(2 * PORT_TICKS);
+	pass(2 * port_ticks);
 	pit_start = now;
-	pass(PORT_TICKS);
+	pass(port_ticks);
 }
 
 #include "arch/x86/i8254.h"
@@ -94,6 +95,7 @@ static int set_up(void **state)
 	now = 1ull << 40;
 	stops = steps = every = 0;
 	no_pit = dead_pm = false;
+	port_ticks = PORT_USUAL;
 	memset(&cpu_features, 0, sizeof(cpu_features));
 	shim_log_reset();
 	return 0;
@@ -118,6 +120,27 @@ static void undisturbed(void **state)
 	start = now;
 	expect_measured(0);
 	assert_true(now - start < REAL_HZ / 80);
+}
+
+/* A virtual machine's: a disturbed one is seen here, too, and two are enough where none is. */
+static void slow_ports(void **state)
+{
+	u64 start = now;
+
+	(void)state;
+	port_ticks = 20 * PORT_USUAL;
+	tsc_calibrate(PM_PORT);
+	assert_in_range(tsc_hz(), REAL_HZ - REAL_HZ / 100, REAL_HZ + REAL_HZ / 100);
+	assert_true(now - start < REAL_HZ / 40);
+	for (unsigned at = 1; at < 4 * REAL_HZ / 100 / port_ticks; at++) {
+		(void)set_up(state);
+		port_ticks = 20 * PORT_USUAL;
+		stops = 1;
+		stop_at[0] = at;
+		stop_ticks = REAL_HZ / 500;
+		tsc_calibrate(PM_PORT);
+		assert_in_range(tsc_hz(), REAL_HZ - REAL_HZ / 100, REAL_HZ + REAL_HZ / 100);
+	}
 }
 
 /* One stop, at each place of a measurement: of a fifth of what it takes, and of much more. */
@@ -178,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(undisturbed, set_up),
+		cmocka_unit_test_setup(slow_ports, set_up),
 		cmocka_unit_test_setup(one_stop, set_up),
 		cmocka_unit_test_setup(many_stops, set_up),
 		cmocka_unit_test_setup(no_timer, set_up),

@@ -442,6 +442,18 @@ static void test_line_begins(void **state)
 	assert_string_equal(dev.out, "$\r\na\r\nb\r\n\nc\r\n");
 }
 
+/* A panic stops a processor in the midst of a line: its own report begins a new one, once. */
+static void test_line_that_never_ends(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	ns16550_write_polled(&uart, "neap: vm o", 10);
+	uart.busy = true;
+	ns16550_write_polled(&uart, "panic\n", 6);
+	ns16550_write_polled(&uart, "end\n", 4);
+	assert_string_equal(dev.out, "neap: vm o\r\npanic\r\nend\r\n");
+}
+
 static void test_interrupts(void **state)
 {
 	(void)state;
@@ -567,6 +579,7 @@ int main(void)
 		T(test_nonblocking),
 		T(test_lines_are_not_interleaved),
 		T(test_line_begins),
+		T(test_line_that_never_ends),
 		T(test_interrupts),
 		T(test_interrupt_after_line),
 		T(test_option),
