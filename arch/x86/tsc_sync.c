@@ -16,6 +16,8 @@
 #define HELD_UP_NS 1000000000ull
 /* All that the boot processor gives to one processor. Either may be stopped for a while. */
 #define ANSWER_NS 10000000000ull
+/* Between two looks whether it takes too long: the loops are short, and so the gaps are. */
+#define POLLS 256u
 _Static_assert(ROUNDS_MIN >= 1 && ROUNDS_MIN <= ROUNDS_MAX, "something is measured");
 
 /*
@@ -64,11 +66,12 @@ static bool is_given_up(u64 cpu)
 static bool ask_once(u64 question, struct tsc_gap *gap)
 {
 	u64 before = tsc_read_ordered(), after, theirs;
+	u32 polls = 0;
 
 	/* Release and acquire: pair with those in tsc_sync_answer(). */
 	store_release(&channel.question, question);
 	while (load_acquire(&channel.answered) != question) {
-		if (is_given_up(question >> 32))
+		if (++polls % POLLS == 0 && is_given_up(question >> 32))
 			return false;
 		cpu_relax();
 	}
@@ -176,6 +179,7 @@ void tsc_sync_answer(u32 cpu)
 {
 	u64 last = key(cpu, 0), question;
 	struct patience patience;
+	u32 polls = 0;
 
 	patience_begin(&patience, ANSWER_NS);
 	while (load_acquire(&channel.over) != cpu) {
@@ -184,7 +188,7 @@ void tsc_sync_answer(u32 cpu)
 			WRITE_ONCE(channel.tsc, tsc_read_ordered());
 			store_release(&channel.answered, question);
 			last = question;
-		} else if (patience_is_over(&patience)) {
+		} else if (++polls % POLLS == 0 && patience_is_over(&patience)) {
 			store_release(&channel.given_up, (u64)cpu);
 			compared++;
 			note_failure(cpu, "is not compared");
