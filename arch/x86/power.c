@@ -20,7 +20,7 @@
 #define SLEEP_EN	BIT(5)
 #define SLEEP_WAK_STS	BIT(7)
 
-#define PORT_DELAY	   0x80 /* the POST port: an access takes about a microsecond */
+#define PORT_DELAY	   0x80	    /* the POST port: an access takes about a microsecond */
 #define LAST_DELAY_US	   5000000u /* before it is said that it does not work */
 #define PORT_PCI_ADDRESS   0xcf8
 #define PORT_PCI_DATA	   0xcfc

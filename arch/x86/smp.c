@@ -19,8 +19,8 @@
 #include "mm/host_map.h"
 #include "mm/phys.h"
 
-#define INIT_DELAY_NS	 10000000ull /* SDM vol. 3 9.4.4.1: 10 ms after INIT, 200 us between SIPIs */
-#define SIPI_DELAY_NS	 200000ull
+#define INIT_DELAY_NS 10000000ull /* SDM vol. 3 9.4.4.1: 10 ms after INIT, 200 us between SIPIs */
+#define SIPI_DELAY_NS 200000ull
 /* Not too short: who has not come by then is reset, whatever it was about to do; and an emulated
  * processor, or one of a virtual machine's, may be stopped at any time. */
 #define START_TIMEOUT_NS 10000000000ull

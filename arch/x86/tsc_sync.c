@@ -30,7 +30,7 @@ static struct {
 	u64 question; /* release, after its writer has read its counter */
 	u64 answered; /* release, after `tsc`: the question that it belongs to */
 	u64 tsc;
-	u64 over; /* release, after `result`: the number of who is done */
+	u64 over;     /* release, after `result`: the number of who is done */
 	u64 given_up; /* the last one that the boot processor did not wait for any longer */
 } __aligned(64) channel;
 

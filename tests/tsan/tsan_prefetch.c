@@ -20,7 +20,7 @@
 #define FLAGS 0x77ull
 #define BASE  (510ull << PAGE_SHIFT) /* in the last entries of the first table */
 #define PAGES 1100u		     /* in four tables */
-#define LEAST 64 /* faults of a thread */
+#define LEAST 64		     /* faults of a thread */
 
 static const struct ptab_fmt fmt = { PTAB_FAKE_FORMAT, .max_leaf_level = 2 };
 static struct ptab pt;

@@ -13,9 +13,9 @@
 #define READ_TICKS 25u
 #define PM_PORT	   0x608
 
-static u64 now;			      /* the TSC */
-static u64 stop_at[64], stop_ticks;	 /* the processor is stopped there, so long */
-static unsigned stops, steps, every;	 /* or in each so many steps */
+static u64 now;			     /* the TSC */
+static u64 stop_at[64], stop_ticks;  /* the processor is stopped there, so long */
+static unsigned stops, steps, every; /* or in each so many steps */
 static u64 pit_start, pm_reads;
 static bool no_pit, dead_pm;
 static u64 port_ticks;
@@ -153,7 +153,7 @@ static void one_stop(void **state)
 		(void)set_up(state);
 		tsc_calibrate(port);
 		last = steps + 2;
-		for (unsigned at = 1; at < last; at += at > 40 && at + 40 < last ? 97 : 1) {
+		for (unsigned at = 1; at<last; at += at> 40 && at + 40 < last ? 97 : 1) {
 			for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
 				(void)set_up(state);
 				stops = 1;

@@ -29,8 +29,8 @@ static struct {
 } dev;
 
 static u64 now;
-static u64 look_ticks;		    /* what a look at the clock takes */
-static struct spinlock *held;	    /* until held_until, by a CPU that is stopped */
+static u64 look_ticks;		      /* what a look at the clock takes */
+static struct spinlock *held;	      /* until held_until, by a CPU that is stopped */
 static u64 held_until, jump_at, jump; /* the clock's, while the driver's CPU is stopped */
 
 u64 time_now(void)
