@@ -13,7 +13,7 @@
 /* Rounds that were held up say little: there are more of them, as long as this, until the gap is
  * narrow. */
 #define NARROW_NS  20000ull
-#define HELD_UP_NS 1000000000ull
+#define HELD_UP_NS 30000000ull
 /* All that the boot processor gives to one processor. Either may be stopped for a while. */
 #define ANSWER_NS 10000000000ull
 /* Between two looks whether it takes too long: the loops are short, and so the gaps are. */
