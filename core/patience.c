@@ -10,7 +10,9 @@ void patience_begin(struct patience *p, u64 ns)
 
 bool patience_is_over(struct patience *p)
 {
-	u64 now = time_now(), step = MIN(now - p->last, time_ns_to_ticks(PATIENCE_STEP_NS));
+	/* Who waits may have moved to a CPU whose clock is a little behind. */
+	u64 now = time_now(), passed = now > p->last ? now - p->last : 0;
+	u64 step = MIN(passed, time_ns_to_ticks(PATIENCE_STEP_NS));
 
 	p->last = now;
 	p->left -= MIN(step, p->left);

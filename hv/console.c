@@ -8,6 +8,7 @@
 #include "arch/x86/uart.h"
 #include "core/cmdline.h"
 #include "core/log.h"
+#include "core/patience.h"
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/timer.h"
@@ -442,17 +443,24 @@ static bool is_sent(const struct vm_console *c)
 	return READ_ONCE(c->tx_tail) == READ_ONCE(c->tx_head);
 }
 
+/* Who may wait does so while the port takes bytes, and DRAIN_NS for one; its VM says no more. */
 static void flush(struct vm_console *c, bool may_wait)
 {
-	u64 end = time_now() + time_ns_to_ticks(DRAIN_NS);
+	u32 tail = READ_ONCE(c->tx_tail);
+	struct patience patience;
 
 	if (!c->tx || !host_uart_is_there())
 		return;
+	patience_begin(&patience, DRAIN_NS);
 	WRITE_ONCE(c->flushing, true);
-	while (!is_sent(c) && time_now() < end) {
+	while (!is_sent(c) && !patience_is_over(&patience)) {
 		console_out_pump_one(c);
-		if (may_wait)
-			sched_pause();
+		if (!may_wait)
+			continue;
+		if (READ_ONCE(c->tx_tail) != tail)
+			patience_begin(&patience, DRAIN_NS);
+		tail = READ_ONCE(c->tx_tail);
+		sched_pause();
 	}
 	WRITE_ONCE(c->flushing, false);
 }

@@ -61,8 +61,9 @@ void console_remove(struct vm_console *c);
 void console_forget(u32 vm_id);
 
 /*
- * Sends what is left of one guest's output, attached or not, within two seconds: the first lets
- * other threads run meanwhile, and is for workers; the second is for a vCPU's own thread. No locks
+ * Sends what is left of one guest's output, attached or not. The first gives up when the port has
+ * taken nothing for two seconds; it lets other threads run meanwhile, and is for workers, when the
+ * VM says no more. The second takes two seconds at most, and is for a vCPU's own thread. No locks
  * held.
  */
 void console_finish(struct vm_console *c);

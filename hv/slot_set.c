@@ -38,15 +38,17 @@ int slot_set_prepare(struct slot_set *set, u32 id)
 {
 	struct slot_chunk **chunk = &set->chunk[(id & (SLOT_BUCKETS - 1)) / SLOT_CHUNK];
 
+	/* Release: who reads the active set finds no chunk, or an empty one; slot_set_find_id(). */
 	if (!*chunk)
-		*chunk = heap_alloc(sizeof(**chunk));
+		store_release(chunk, heap_alloc(sizeof(**chunk)));
 	return *chunk ? 0 : -ENOMEM;
 }
 
 struct slot *slot_set_find_id(const struct slot_set *set, u32 id)
 {
 	u32 hash = id & (SLOT_BUCKETS - 1);
-	const struct slot_chunk *chunk = set->chunk[hash / SLOT_CHUNK];
+	/* Acquire: pairs with the release in slot_set_prepare(). */
+	const struct slot_chunk *chunk = load_acquire(&set->chunk[hash / SLOT_CHUNK]);
 	struct slot *s = chunk ? chunk->bucket[hash % SLOT_CHUNK] : NULL;
 
 	while (s && s->id != id)

@@ -1,7 +1,7 @@
 #include "hv/vcpu_flush.h"
 
 #include "core/atomic.h"
-#include "core/time.h"
+#include "core/patience.h"
 #include "hv/backend.h"
 #include "hv/vm.h"
 
@@ -37,23 +37,22 @@ static bool is_over(const struct vcpu *v, u64 ticket)
 	return load_acquire(&v->flush_done) >= ticket || !sched_is_running(&v->thread);
 }
 
-static bool is_too_late(u64 *deadline)
+/* The clock is not read before it is needed: most answer at once. */
+static bool is_too_late(struct patience *p)
 {
-	u64 now = time_now();
-
-	if (!*deadline)
-		*deadline = now + time_ns_to_ticks(VCPU_FLUSH_WAIT_NS);
-	return now > *deadline;
+	if (!p->left)
+		patience_begin(p, VCPU_FLUSH_WAIT_NS);
+	return patience_is_over(p);
 }
 
 static void wait_for(const struct vcpu_flush *f, const struct vcpu *target)
 {
-	u64 deadline = 0;
+	struct patience patience = { 0 };
 
 	for (u32 spins = 1; !is_over(target, f->ticket); spins++) {
 		vcpu_flush_serve(f->self);
 		cpu_relax();
-		if (spins % SPINS_PER_LOOK == 0 && is_too_late(&deadline)) {
+		if (spins % SPINS_PER_LOOK == 0 && is_too_late(&patience)) {
 			vm_kill(f->self, "vCPU %u does not answer a TLB flush", target->index);
 			return;
 		}

@@ -1,5 +1,8 @@
 #include "arch/x86/apic.h"
 
+#include <errno.h>
+
+#include "arch/x86/calibrate.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
 #include "core/atomic.h"
@@ -187,23 +190,46 @@ void apic_timer_program(u64 deadline)
 	reg_write(REG_TIMER_INIT, (u32)MIN(counts + 1, 0xffffffffull));
 }
 
+/* The count, which was read between `look` and `end`. */
+struct timer_reading {
+	u64 look, end;
+	u32 count;
+};
+
+static struct timer_reading timer_read(void)
+{
+	struct timer_reading r;
+
+	r.look = time_now();
+	r.count = reg_read(REG_TIMER_COUNT);
+	r.end = time_now();
+	return r;
+}
+
+static int measure_timer(struct estimate *e)
+{
+	struct timer_reading first, last;
+	u64 end = time_hz() / 100;
+
+	reg_write(REG_TIMER_INIT, 0xffffffff);
+	first = timer_read();
+	while (time_now() - first.end < end)
+		cpu_relax();
+	last = timer_read();
+	reg_write(REG_TIMER_INIT, 0);
+	e->ticks = last.end - first.end;
+	e->hz = time_muldiv(first.count - last.count, time_hz(), e->ticks);
+	e->unsure = first.end - first.look + (last.end - last.look);
+	return e->hz ? 0 : -ENODEV;
+}
+
 void apic_timer_calibrate(void)
 {
-	u64 start, ticks, end = time_hz() / 100;
-	u32 count;
-
 	if (cpu_features.tsc_deadline)
 		return;
 	reg_write(REG_LVT_TIMER, LVT_MASKED | VEC_TIMER);
-	reg_write(REG_TIMER_INIT, 0xffffffff);
-	start = time_now();
-	while (time_now() - start < end)
-		cpu_relax();
-	ticks = time_now() - start;
-	count = 0xffffffff - reg_read(REG_TIMER_COUNT);
-	reg_write(REG_TIMER_INIT, 0);
+	timer_hz = calibrate(measure_timer);
 	reg_write(REG_LVT_TIMER, VEC_TIMER);
-	timer_hz = time_muldiv(count, time_hz(), ticks);
 	if (!timer_hz)
 		panic("apic: the local APIC timer does not count");
 }

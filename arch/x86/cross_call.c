@@ -5,11 +5,12 @@
 #include "core/atomic.h"
 #include "core/log.h"
 #include "core/panic.h"
+#include "core/patience.h"
 #include "core/percpu.h"
 #include "core/sched.h"
 #include "core/time.h"
 
-#define PATIENCE_NS (2 * NSEC_PER_SEC)
+#define PATIENCE_NS (10 * NSEC_PER_SEC)
 #define SOON_NS	    200000ull /* to answer takes microseconds: a turn of others is longer */
 
 /* Guards the call under way. Held across sched_yield(): whoever wants it yields, too. */
@@ -44,17 +45,18 @@ static void send_to_others(void)
 /* Nobody else waits for it, so it may as well last: but it is to be known. */
 static void wait_for_others(void)
 {
-	u64 start = time_now(), limit = start + time_ns_to_ticks(PATIENCE_NS);
-	u64 soon = start + time_ns_to_ticks(SOON_NS);
+	u64 soon = time_now() + time_ns_to_ticks(SOON_NS);
+	struct patience patience;
 	bool told = false;
 
+	patience_begin(&patience, PATIENCE_NS);
 	while (load_acquire(&left)) {
 		if (time_now() < soon) {
 			trap_irq_window();
 			cpu_relax();
 			continue;
 		}
-		if (!told && time_now() > limit) {
+		if (!told && patience_is_over(&patience)) {
 			log_warn("cross-call: %u processors have not answered yet",
 				 load_acquire(&left));
 			told = true;

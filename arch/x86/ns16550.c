@@ -35,10 +35,13 @@
 /* Ticks per second while the clock is not calibrated: more than any processor has. */
 #define TSC_HZ_UPPER 6000000000ull
 /* Ends a wait even if the clock stood still; a register access takes about a microsecond. */
-#define WAIT_MAX_READS 1000000u
+#define WAIT_MAX_READS 4000000u
 #define PAUSES	       64u
-/* Tries for the lock before a writer does without: its holder can be a CPU that has died. */
-#define LOCK_MAX_TRIES 1000000u
+/* Ends a wait for the lock even if the clock stood still. */
+#define LOCK_MAX_TRIES (1u << 28)
+/* One look at the clock counts for a tenth of a second at most: this CPU may have been stopped in
+ * between, and then not have looked at what it waits for. */
+#define STEPS_PER_SEC 10
 
 static u8 get(const struct ns16550 *u, enum ns16550_reg reg)
 {
@@ -50,11 +53,41 @@ static void set(const struct ns16550 *u, enum ns16550_reg reg, u8 value)
 	u->write(u, reg, value);
 }
 
+static u64 clock_hz(void)
+{
+	return time_hz() ? time_hz() : TSC_HZ_UPPER;
+}
+
+/* As core/patience.h, also before the clock is calibrated. */
+struct wait {
+	u64 last, left; /* ticks */
+};
+
+static struct wait wait_begin(u64 ticks)
+{
+	return (struct wait){ time_now(), ticks };
+}
+
+static bool is_over(struct wait *w)
+{
+	u64 now = time_now(), passed = now > w->last ? now - w->last : 0;
+	u64 step = MIN(passed, clock_hz() / STEPS_PER_SEC);
+
+	w->last = now;
+	w->left -= MIN(step, w->left);
+	return w->left == 0;
+}
+
+/* The lock's holder can be a CPU that has died; or one that is stopped for a while, and goes on. */
 static bool lock_bounded(struct ns16550 *u)
 {
+	struct wait w = wait_begin(clock_hz() * NS16550_LOCK_SECONDS);
+
 	for (unsigned i = 0; i < LOCK_MAX_TRIES && !READ_ONCE(u->lock_lost); i++) {
 		if (spin_trylock(&u->lock))
 			return true;
+		if (is_over(&w))
+			break;
 		cpu_relax();
 	}
 	WRITE_ONCE(u->lock_lost, true);
@@ -67,12 +100,19 @@ static void unlock(struct ns16550 *u, bool locked)
 		spin_unlock(&u->lock);
 }
 
-static u64 wait_ticks(const struct ns16550 *u)
+/* Twice the time in which a full FIFO drains. */
+static u64 drain_ticks(const struct ns16550 *u)
 {
-	u64 hz = time_hz() ? time_hz() : TSC_HZ_UPPER;
 	u64 baud = u->baud ? u->baud : SLOWEST_BAUD;
 
-	return hz / 50 + hz * 2 * NS16550_FIFO_SIZE * BITS_PER_BYTE / baud;
+	return clock_hz() * 2 * NS16550_FIFO_SIZE * BITS_PER_BYTE / baud;
+}
+
+/* Whoever takes the bytes (an emulator's thread, firmware behind a serial port over a network) may
+ * stand still for a while. */
+static u64 stall_ticks(const struct ns16550 *u)
+{
+	return clock_hz() * NS16550_STALL_SECONDS + drain_ticks(u);
 }
 
 /* A byte takes 87 us and more to leave: there is no use in looking all the time, and each look
@@ -83,14 +123,14 @@ static void pause_between_reads(void)
 		cpu_relax();
 }
 
-static bool wait_status(const struct ns16550 *u, u8 bit)
+static bool wait_status(const struct ns16550 *u, u8 bit, u64 ticks)
 {
-	u64 start = time_now(), limit = wait_ticks(u);
+	struct wait w = wait_begin(ticks);
 
 	for (unsigned i = 0; i < WAIT_MAX_READS; i++) {
 		if (get(u, NS16550_LSR) & bit)
 			return true;
-		if (time_now() - start > limit)
+		if (is_over(&w))
 			return false;
 		pause_between_reads();
 	}
@@ -125,7 +165,7 @@ bool ns16550_probe(struct ns16550 *u, bool strict)
 	if (get(u, NS16550_LSR) == 0xff && get(u, NS16550_IER) == 0xff)
 		return false;
 	/* Let the firmware's last words out. */
-	(void)wait_status(u, LSR_TEMT);
+	(void)wait_status(u, LSR_TEMT, clock_hz() / 50 + drain_ticks(u));
 	scratch = scratch_works(u);
 	loopback = loopback_works(u);
 	return strict ? scratch && loopback : scratch || loopback;
@@ -303,7 +343,7 @@ static void put_polled(struct ns16550 *u, u8 byte)
 	unlock(u, locked);
 	if (done || stalled)
 		return;
-	done = wait_status(u, LSR_THRE);
+	done = wait_status(u, LSR_THRE, stall_ticks(u));
 	locked = lock_bounded(u);
 	if (!done)
 		u->stalled = true;
@@ -314,7 +354,8 @@ static void put_polled(struct ns16550 *u, u8 byte)
 
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 {
-	bool locked = lock_bounded(u), open = u->line_open;
+	/* Busy: of a panic, which does without the log's lock. The other line never ends. */
+	bool locked = lock_bounded(u), open = u->line_open || u->busy;
 
 	/* Under the lock: from here on no byte of another one's gets in between. */
 	WRITE_ONCE(u->busy, true);
@@ -340,5 +381,5 @@ void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n)
 void ns16550_wait_empty(struct ns16550 *u)
 {
 	if (!u->stalled)
-		(void)wait_status(u, LSR_TEMT);
+		(void)wait_status(u, LSR_TEMT, stall_ticks(u));
 }

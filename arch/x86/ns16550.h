@@ -13,6 +13,11 @@
 #define NS16550_DEFAULT_BAUD  115200u
 #define NS16550_DEFAULT_CLOCK 1843200u /* Hz */
 
+/* A port that takes no byte for so long is stalled; and a writer does without a lock that somebody
+ * has held for so long: longer than any of them is stopped by an SMI, or by a hypervisor below. */
+#define NS16550_STALL_SECONDS 2
+#define NS16550_LOCK_SECONDS  (2 * NS16550_STALL_SECONDS)
+
 enum ns16550_reg {
 	NS16550_DATA = 0, /* RBR, THR; divisor low with DLAB */
 	NS16550_IER = 1,  /* divisor high with DLAB */
@@ -90,8 +95,8 @@ unsigned ns16550_pending(struct ns16550 *u);
 
 /*
  * Writes n bytes, which begin a line, with LF as CR LF, waiting for the line, for each byte at most
- * about twice the time in which a full FIFO drains and 20 ms. After a wait that was in vain the
- * port is stalled: then bytes are dropped at once, until it moves again. Any context.
+ * about twice the time in which a full FIFO drains and NS16550_STALL_SECONDS. After a wait that was
+ * in vain the port is stalled: then bytes are dropped at once, until it moves again. Any context.
  */
 void ns16550_write_polled(struct ns16550 *u, const char *s, size_t n);
 

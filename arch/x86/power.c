@@ -6,6 +6,7 @@
 #include "arch/x86/pio.h"
 #include "arch/x86/uart.h"
 #include "core/log.h"
+#include "core/time.h"
 #include "mm/phys.h"
 
 /* ACPI 4.8.3: PM1 control and status registers. */
@@ -19,7 +20,8 @@
 #define SLEEP_EN	BIT(5)
 #define SLEEP_WAK_STS	BIT(7)
 
-#define PORT_DELAY	   0x80 /* the POST port: an access takes about a microsecond */
+#define PORT_DELAY	   0x80	    /* the POST port: an access takes about a microsecond */
+#define LAST_DELAY_US	   5000000u /* before it is said that it does not work */
 #define PORT_PCI_ADDRESS   0xcf8
 #define PORT_PCI_DATA	   0xcfc
 #define PORT_RESET_CONTROL 0xcf9
@@ -70,9 +72,13 @@ static bool reg_exists(const struct power_reg *r)
 	return r->gas.address != 0;
 }
 
+/* By the clock, too: an emulator answers for the port at once, and does what it was asked to in a
+ * thread of its own. */
 static void delay_us(unsigned us)
 {
-	while (us--)
+	u64 start = time_now(), ticks = time_ns_to_ticks(us * 1000ull);
+
+	for (; us || time_now() - start < ticks; us -= us != 0)
 		(void)inb(PORT_DELAY);
 }
 
@@ -157,7 +163,7 @@ static void off_pm1(void)
 	pm1_sleep(&pm1a_cnt);
 	if (reg_exists(&pm1b_cnt))
 		pm1_sleep(&pm1b_cnt);
-	delay_us(2000000);
+	delay_us(LAST_DELAY_US);
 }
 
 static void off_reduced(void)
@@ -167,7 +173,7 @@ static void off_reduced(void)
 	if (reg_exists(&sleep_status))
 		reg_write8(&sleep_status, SLEEP_WAK_STS);
 	reg_write8(&sleep_control, (u8)(acpi_info.s5_type_a << SLEEP_TYP_SHIFT | SLEEP_EN));
-	delay_us(2000000);
+	delay_us(LAST_DELAY_US);
 }
 
 /* Bochs ends on this word. SeaBIOS names itself so under QEMU, too, which has no such port. */
@@ -211,7 +217,7 @@ static void reset_keyboard(void)
 	for (unsigned i = 0; i < 10000 && (inb(PORT_KBD_STATUS) & KBD_INPUT_FULL); i++)
 		delay_us(2);
 	outb(PORT_KBD_STATUS, KBD_PULSE_RESET);
-	delay_us(50000);
+	delay_us(LAST_DELAY_US);
 }
 
 void power_reset(void)

@@ -9,6 +9,7 @@
 #include "arch/x86/tsc_sync.h"
 #include "core/log.h"
 #include "core/panic.h"
+#include "core/patience.h"
 #include "core/percpu.h"
 #include "core/rcu.h"
 #include "core/sched.h"
@@ -18,9 +19,11 @@
 #include "mm/host_map.h"
 #include "mm/phys.h"
 
-#define INIT_DELAY_NS	 10000000ull /* SDM vol. 3 9.4.4.1: 10 ms after INIT, 200 us between SIPIs */
-#define SIPI_DELAY_NS	 200000ull
-#define START_TIMEOUT_NS 500000000ull
+#define INIT_DELAY_NS 10000000ull /* SDM vol. 3 9.4.4.1: 10 ms after INIT, 200 us between SIPIs */
+#define SIPI_DELAY_NS 200000ull
+/* Not too short: who has not come by then is reset, whatever it was about to do; and an emulated
+ * processor, or one of a virtual machine's, may be stopped at any time. */
+#define START_TIMEOUT_NS 10000000000ull
 
 /* The trampoline's parameters, at fixed offsets of its page; smp_entry.S. */
 struct trampoline_args {
@@ -110,10 +113,11 @@ static void delay_ns(u64 ns)
 
 static bool wait_online(struct cpu *c, u64 ns)
 {
-	u64 end = time_now() + time_ns_to_ticks(ns);
+	struct patience patience;
 
+	patience_begin(&patience, ns);
 	while (!load_acquire(&c->online)) {
-		if (time_now() > end)
+		if (patience_is_over(&patience))
 			return false;
 		cpu_relax();
 	}

@@ -31,7 +31,7 @@ static inline u64 tsc_hz(void)
 /*
  * Measures the TSC: against the ACPI PM timer when pm_timer is a port, else against the 8254. What
  * CPUID leaf 15H says is taken where it agrees within a percent. Boot CPU, once; takes about 10 ms,
- * bounded.
+ * and some times that where the processor is stopped meanwhile; bounded.
  */
 void tsc_calibrate(u16 pm_timer);
 

@@ -3,26 +3,35 @@
 #include "arch/x86/tsc.h"
 #include "core/atomic.h"
 #include "core/log.h"
+#include "core/patience.h"
 #include "core/time.h"
 
 #define ROUNDS_MAX 64u
 #define ROUNDS_MIN 4u /* also if they take longer than this: */
 #define ROUNDS_NS  2000000ull
 #define MOVES_MAX  4u
-#define POLLS_MAX  (1u << 22)	 /* for one answer; a counter that stands still bounds nothing */
-#define ANSWER_NS  2000000000ull /* all that the boot processor gives to one processor */
+/* Rounds that were held up say little: there are more of them, as long as this, until the gap is
+ * narrow. */
+#define NARROW_NS  20000ull
+#define HELD_UP_NS 30000000ull
+/* All that the boot processor gives to one processor. Either may be stopped for a while. */
+#define ANSWER_NS 10000000000ull
+/* Between two looks whether it takes too long: the loops are short, and so the gaps are. */
+#define POLLS 256u
 _Static_assert(ROUNDS_MIN >= 1 && ROUNDS_MIN <= ROUNDS_MAX, "something is measured");
 
 /*
  * A question is the processor's number above and the round's below, so that an answer meant for
  * another one, who came late, is no answer. Each word has one writer: the processor that asks has
- * `question`, `result` and `over`, the boot processor the others.
+ * `question`, `result` and `over`, the boot processor the others. It takes the processors by
+ * ascending numbers.
  */
 static struct {
 	u64 question; /* release, after its writer has read its counter */
 	u64 answered; /* release, after `tsc`: the question that it belongs to */
 	u64 tsc;
-	u64 over; /* release, after `result`: the number of who is done */
+	u64 over;     /* release, after `result`: the number of who is done */
+	u64 given_up; /* the last one that the boot processor did not wait for any longer */
 } __aligned(64) channel;
 
 /*
@@ -48,7 +57,12 @@ static u64 key(u32 cpu, u32 round)
 	return (u64)cpu << 32 | round;
 }
 
-/* One question; false when no answer comes. */
+static bool is_given_up(u64 cpu)
+{
+	return load_acquire(&channel.given_up) >= cpu;
+}
+
+/* One question; false when no answer will come. The boot processor's patience bounds the wait. */
 static bool ask_once(u64 question, struct tsc_gap *gap)
 {
 	u64 before = tsc_read_ordered(), after, theirs;
@@ -57,7 +71,7 @@ static bool ask_once(u64 question, struct tsc_gap *gap)
 	/* Release and acquire: pair with those in tsc_sync_answer(). */
 	store_release(&channel.question, question);
 	while (load_acquire(&channel.answered) != question) {
-		if (++polls == POLLS_MAX)
+		if (++polls % POLLS == 0 && is_given_up(question >> 32))
 			return false;
 		cpu_relax();
 	}
@@ -68,13 +82,20 @@ static bool ask_once(u64 question, struct tsc_gap *gap)
 	return true;
 }
 
+static bool is_narrow(const struct tsc_gap *gap)
+{
+	return (u64)gap->high - (u64)gap->low < time_ns_to_ticks(NARROW_NS);
+}
+
 /* A number of rounds, bounded in time; *round goes on over all measurements. */
 static bool measure(u32 cpu, u32 *round, struct tsc_gap *gap)
 {
-	u64 start = tsc_read(), limit = time_ns_to_ticks(ROUNDS_NS);
+	u64 start = tsc_read();
 
 	*gap = (struct tsc_gap){ INT64_MIN, INT64_MAX };
 	for (u32 i = 0; i < ROUNDS_MAX; i++) {
+		u64 limit = time_ns_to_ticks(is_narrow(gap) ? ROUNDS_NS : HELD_UP_NS);
+
 		if (i >= ROUNDS_MIN && tsc_read() - start > limit)
 			break;
 		if (!ask_once(key(cpu, ++*round), gap))
@@ -122,6 +143,8 @@ static void synchronize(u32 cpu)
 void tsc_sync_ask(u32 cpu)
 {
 	synchronize(cpu);
+	if (is_given_up(cpu))
+		return;
 	/* Release: pairs with the acquire in tsc_sync_answer(); the result is there. */
 	store_release(&channel.over, (u64)cpu);
 }
@@ -154,15 +177,19 @@ static void note(u32 cpu)
 
 void tsc_sync_answer(u32 cpu)
 {
-	u64 start = tsc_read(), limit = time_ns_to_ticks(ANSWER_NS), last = key(cpu, 0), question;
+	u64 last = key(cpu, 0), question;
+	struct patience patience;
+	u32 polls = 0;
 
+	patience_begin(&patience, ANSWER_NS);
 	while (load_acquire(&channel.over) != cpu) {
 		question = load_acquire(&channel.question);
 		if (question >> 32 == cpu && question != last) {
 			WRITE_ONCE(channel.tsc, tsc_read_ordered());
 			store_release(&channel.answered, question);
 			last = question;
-		} else if (tsc_read() - start > limit) {
+		} else if (++polls % POLLS == 0 && patience_is_over(&patience)) {
+			store_release(&channel.given_up, (u64)cpu);
 			compared++;
 			note_failure(cpu, "is not compared");
 			return;

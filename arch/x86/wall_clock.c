@@ -89,9 +89,10 @@ void wall_clock_init(u8 century_index)
 	read_once(&b, century_index);
 	do {
 		a = b;
+		/* Between the two: the time that they agree on, however long we are stopped. */
+		boot_ticks = time_now();
 		read_once(&b, century_index);
 	} while (!same(&a, &b) && ++tries < MAX_TRIES);
-	boot_ticks = time_now();
 	boot_seconds = to_seconds(&b);
 }
 

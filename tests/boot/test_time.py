@@ -41,8 +41,11 @@ def check_length(run, name, slack):
 
 @pytest.fixture(name="leniency")
 def fixture_leniency(boot_target):
-    """(fraction of lost interrupts, late edges, slack in ms): QEMU's processors are threads that wait."""
-    return (0, 20, 20) if boot_target({})["target"] == "bochs" else (0.5, 500, 2000)
+    """(fraction of lost interrupts, late edges, slack in ms): QEMU's processors are threads that wait.
+
+    One may be stopped for a second, and what comes meanwhile is one interrupt.
+    """
+    return (0, 20, 20) if boot_target({})["target"] == "bochs" else (0.8, 2000, 10000)
 
 
 @pytest.mark.slow(15)

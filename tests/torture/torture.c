@@ -20,6 +20,7 @@
 #define SECONDS_MAX	1000000u
 #define YIELD_EVERY	16
 #define FAILURES_SHOWN	8
+#define OPERATIONS_MIN	4 /* of a worker, however late it comes */
 #define WORK_OVER	BIT(1)
 
 static const struct torture_part *const parts[] = {
@@ -33,9 +34,11 @@ static const struct torture_part *const parts[] = {
 struct torture_worker *torture_workers;
 static struct thread control;
 static const struct torture_part *part;
-static u64 part_end;		  /* TSC */
+static u64 part_ticks;		  /* how long it lasts */
+static u64 part_end;		  /* TSC; UINT64_MAX until all workers have come */
 static bool (*part_enough)(void); /* NULL: its time is all it needs */
 static u32 failures;		  /* atomic */
+static u32 to_come;		  /* atomic: workers whose work has not begun */
 static u32 at_work;		  /* atomic: workers whose work is not over */
 
 /* --- what parts use --- */
@@ -71,7 +74,7 @@ bool torture_going(struct torture_worker *w)
 	torture_beat(w);
 	if (++w->operations % YIELD_EVERY == 0)
 		sched_yield();
-	return torture_on();
+	return torture_on() || (w->operations <= OPERATIONS_MIN && !torture_failed());
 }
 
 bool torture_waiting(void)
@@ -178,6 +181,9 @@ static void work(void *arg)
 {
 	struct torture_worker *w = arg;
 
+	/* A CPU may be stopped meanwhile, for longer than all of a part takes. */
+	if (atomic_fetch_add(&to_come, (u32)-1) == 1)
+		WRITE_ONCE(part_end, time_now() + part_ticks);
 	part->work(w);
 	WRITE_ONCE(w->busy, false);
 	if (atomic_fetch_add(&at_work, (u32)-1) == 1)
@@ -187,6 +193,7 @@ static void work(void *arg)
 static void start_workers(void)
 {
 	WRITE_ONCE(at_work, cpu_count());
+	WRITE_ONCE(to_come, cpu_count());
 	for (u32 i = 0; i < cpu_count(); i++) {
 		struct torture_worker *w = &torture_workers[i];
 
@@ -234,7 +241,7 @@ static void run_part(const struct torture_part *p, u64 ticks)
 	WRITE_ONCE(part_end, UINT64_MAX);
 	if (p->begin)
 		p->begin();
-	WRITE_ONCE(part_end, time_now() + ticks);
+	part_ticks = ticks;
 	start_workers();
 	wait_for_workers();
 	if (p->end && !torture_failed())

@@ -41,8 +41,8 @@ extern const struct torture_part part_lock, part_frame, part_heap, part_ptab, pa
 extern struct torture_worker *torture_workers; /* cpu_count() of them */
 
 /*
- * One operation is done: true while the part is to go on. Now and then lets others on this CPU run,
- * and interrupts in. Worker.
+ * One operation is done: true while the part is to go on, and until this worker has done some. Now
+ * and then lets others on this CPU run, and interrupts in. Worker.
  */
 bool torture_going(struct torture_worker *w);
 

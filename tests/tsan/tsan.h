@@ -43,6 +43,13 @@ static inline bool tsan_going(struct tsan_thread *t)
 	return ++t->operations % 64 || time(NULL) < t->end;
 }
 
+/* The same, where less than so many operations prove nothing, however long the thread was stopped.
+ */
+static inline bool tsan_going_at_least(struct tsan_thread *t, u64 operations)
+{
+	return tsan_going(t) || t->operations < operations;
+}
+
 static pthread_barrier_t tsan_barrier;
 static bool tsan_go_on;
 

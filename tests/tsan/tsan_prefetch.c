@@ -20,6 +20,7 @@
 #define FLAGS 0x77ull
 #define BASE  (510ull << PAGE_SHIFT) /* in the last entries of the first table */
 #define PAGES 1100u		     /* in four tables */
+#define LEAST 64		     /* faults of a thread */
 
 static const struct ptab_fmt fmt = { PTAB_FAKE_FORMAT, .max_leaf_level = 2 };
 static struct ptab pt;
@@ -58,7 +59,7 @@ static void *work(void *arg)
 {
 	struct tsan_thread *t = arg;
 
-	while (t->operations++, time(NULL) < t->end) {
+	while (tsan_going_at_least(t, LEAST)) {
 		fault(t, tsan_random(t, PAGES));
 		if (t->id == 0)
 			TSAN_CHECK(!prefetch_set(&number, tsan_random(t, MAX_PTE_PREFETCH + 1)));

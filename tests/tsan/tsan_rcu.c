@@ -23,6 +23,7 @@
 #define PIPES	    (AGES + 2)
 #define GUEST_LOOPS 200
 #define STORM	    (2 * RCU_QUEUE_MAX)
+#define LEAST	    2048 /* operations of a thread: some storms are among them */
 
 struct object {
 	struct rcu_head head;
@@ -228,7 +229,7 @@ static void *use(void *arg)
 	shim_use_cpu(&cpus[t->id]);
 	rcu_init_cpu();
 	tsan_meet(t);
-	while (tsan_going(t)) {
+	while (tsan_going_at_least(t, LEAST)) {
 		one_thing(t);
 		window(t->id);
 		/* A barrier waits for this one's queue. */

@@ -24,6 +24,7 @@
 #define IDS	  12
 #define SPACE	  128 /* guest frames */
 #define PAGES_MAX 8
+#define LEAST	  64 /* changes */
 #define POISON	  (0x0101010101010101ull * SLOT_POISON)
 
 static struct slots slots;
@@ -182,7 +183,7 @@ static void *work(void *arg)
 
 	if (t->id)
 		return read_on(t);
-	while (t->operations++, time(NULL) < t->end)
+	while (tsan_going_at_least(t, LEAST))
 		change(t);
 	store_release(&stop, true);
 	return NULL;

@@ -294,6 +294,45 @@ static void test_finish(void **unused)
 	con[2].tx_tail = con[2].tx_head;
 }
 
+static u64 pause_ticks, room_every, room_at; /* of the worker's pauses; the port's next byte */
+
+void sched_pause(void)
+{
+	shim_set_time(time_now() + pause_ticks);
+	if (room_every && time_now() >= room_at) {
+		room_at = time_now() + room_every;
+		port_room = 1;
+	}
+}
+
+/* A slow port gets all the time it needs; one that stands still, two seconds. */
+static void test_finish_takes_its_time(void **unused)
+{
+	u64 before = time_now();
+
+	(void)unused;
+	port_room = 0;
+	pause_ticks = SHIM_HZ / 100;
+	room_every = SHIM_HZ + SHIM_HZ / 2;
+	room_at = before + room_every;
+	print(1, "all of it");
+	console_finish(&con[1]);
+	expect_sent("all of it");
+	assert_true(time_now() - before > 9 * SHIM_HZ);
+	room_every = 0;
+	before = time_now();
+	print(1, "kept");
+	console_finish(&con[1]);
+	assert_in_range(time_now() - before, 2 * SHIM_HZ, 2 * SHIM_HZ + SHIM_HZ / 10);
+	/* A stop of the worker's own CPU is not the port's. */
+	pause_ticks = 3 * SHIM_HZ;
+	before = time_now();
+	console_finish(&con[1]);
+	assert_true(time_now() - before > 10 * SHIM_HZ);
+	con[1].tx_tail = con[1].tx_head;
+	pause_ticks = 0;
+}
+
 /* What nothing can take away is not waited for. */
 static void test_finish_without_a_port(void **unused)
 {
@@ -451,6 +490,7 @@ int main(void)
 		T(test_typed_lost_at_the_end),
 		T(test_remove),
 		T(test_finish),
+		T(test_finish_takes_its_time),
 		T(test_finish_without_a_port),
 		T(test_comes_back),
 		T(test_log_stays),

@@ -18,6 +18,7 @@
 static struct {
 	bool absent, no_scratch, no_loopback, no_fifo;
 	bool stuck;	     /* never sends */
+	u64 stuck_until;     /* does not send before */
 	unsigned send_after; /* reads of LSR that it takes to empty */
 	u8 ier, lcr, mcr, scr, fcr, rx;
 	bool has_rx, thre_irq;
@@ -28,10 +29,27 @@ static struct {
 } dev;
 
 static u64 now;
+static u64 look_ticks;		      /* what a look at the clock takes */
+static struct spinlock *held;	      /* until held_until, by a CPU that is stopped */
+static u64 held_until, jump_at, jump; /* the clock's, while the driver's CPU is stopped */
+
+u64 time_now(void)
+{
+	now += look_ticks;
+	if (jump_at && now >= jump_at) {
+		jump_at = 0;
+		now += jump;
+	}
+	if (held && now >= held_until) {
+		spin_unlock(held);
+		held = NULL;
+	}
+	return now;
+}
 
 static u8 lsr(void)
 {
-	if (dev.in_fifo && !dev.stuck && ++dev.wait > dev.send_after) {
+	if (dev.in_fifo && !dev.stuck && now >= dev.stuck_until && ++dev.wait > dev.send_after) {
 		dev.in_fifo = dev.wait = 0;
 		dev.thre_irq = true;
 	}
@@ -63,7 +81,6 @@ static u8 dev_read(const struct ns16550 *u, enum ns16550_reg reg)
 	(void)u;
 	dev.reads++;
 	now += READ_TICKS;
-	shim_set_time(now);
 	if (dev.absent)
 		return 0xff;
 	switch (reg) {
@@ -149,7 +166,8 @@ static int reset(void **state)
 	(void)state;
 	memset(&dev, 0, sizeof(dev));
 	now = 1000000;
-	shim_set_time(now);
+	look_ticks = jump_at = 0;
+	held = NULL;
 	uart = (struct ns16550){ .read = dev_read, .write = dev_write, .baud = 115200 };
 	return 0;
 }
@@ -259,13 +277,43 @@ static void test_stall_costs_one_wait(void **state)
 	ns16550_write_polled(&uart, text, sizeof(text));
 	assert_true(uart.stalled);
 	assert_int_equal(dev.n, 16);
-	assert_true(now - start > SHIM_HZ / 50);
-	assert_true(now - start < SHIM_HZ / 20);
+	assert_true(now - start > NS16550_STALL_SECONDS * SHIM_HZ);
+	assert_true(now - start < NS16550_STALL_SECONDS * SHIM_HZ + SHIM_HZ / 100);
 	/* It moves again: so do we, without anyone's help. */
 	dev.stuck = false;
 	ns16550_write_polled(&uart, "back", 4);
 	assert_false(uart.stalled);
 	assert_memory_equal(dev.out + dev.n - 4, "back", 4);
+}
+
+/* Who takes the bytes stands still, though not for too long: none is lost. */
+static void test_short_stall_drops_nothing(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	dev.stuck_until = now + NS16550_STALL_SECONDS * SHIM_HZ;
+	ns16550_write_polled(&uart, "0123456789abcdef0123456789abcdef\n", 33);
+	assert_true(now > dev.stuck_until);
+	assert_false(uart.stalled);
+	assert_string_equal(dev.out, "0123456789abcdef0123456789abcdef\r\n");
+	dev.stuck_until = now + NS16550_STALL_SECONDS * SHIM_HZ;
+	ns16550_wait_empty(&uart);
+	assert_int_equal(dev.in_fifo, 0);
+}
+
+/* The writer's own CPU stands still: the time was not the port's. */
+static void test_own_stop_drops_nothing(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	dev.stuck_until = now + SHIM_HZ + SHIM_HZ / 2;
+	jump_at = now + SHIM_HZ / 2;
+	jump = SHIM_HZ * 100;
+	dev.stuck_until += jump;
+	ns16550_write_polled(&uart, "0123456789abcdefX", 17);
+	assert_int_equal(jump_at, 0);
+	assert_false(uart.stalled);
+	assert_string_equal(dev.out, "0123456789abcdefX");
 }
 
 static void test_slow_line_gets_more_time(void **state)
@@ -294,7 +342,7 @@ static void test_wait_empty(void **state)
 	dev.in_fifo = 1;
 	start = now;
 	ns16550_wait_empty(&uart);
-	assert_true(now - start < SHIM_HZ / 20);
+	assert_true(now - start < NS16550_STALL_SECONDS * SHIM_HZ + SHIM_HZ / 100);
 }
 
 static void test_reads_bound_the_wait_too(void **state)
@@ -307,17 +355,43 @@ static void test_reads_bound_the_wait_too(void **state)
 	dev.reads = 0;
 	ns16550_write_polled(&uart, "x", 1);
 	assert_true(uart.stalled);
-	assert_in_range(dev.reads, 1000000, 1000010);
+	assert_in_range(dev.reads, 4000000, 4000010);
 }
 
 static void test_write_passes_a_dead_holder(void **state)
 {
+	u64 start;
+
 	(void)state;
 	ns16550_setup(&uart);
+	look_ticks = SHIM_HZ / 1000;
+	start = now;
 	spin_lock(&uart.lock); /* by a CPU that dies now */
 	ns16550_write_polled(&uart, "panic", 5);
 	assert_string_equal(dev.out, "panic");
 	assert_true(uart.lock_lost);
+	assert_true(now - start >= NS16550_LOCK_SECONDS * SHIM_HZ);
+	/* Once: from now on nobody waits for it. */
+	assert_true(now - start < NS16550_LOCK_SECONDS * SHIM_HZ + SHIM_HZ / 2);
+}
+
+static void test_write_waits_for_a_stopped_holder(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	look_ticks = SHIM_HZ / 1000;
+	held = &uart.lock;
+	spin_lock(held);
+	held_until = now + NS16550_LOCK_SECONDS * SHIM_HZ - SHIM_HZ / 10;
+	/* And the writer's CPU stops as well. */
+	jump_at = now + SHIM_HZ;
+	jump = SHIM_HZ * 100;
+	held_until += jump;
+	ns16550_write_polled(&uart, "line", 4);
+	assert_null(held);
+	assert_string_equal(dev.out, "line");
+	assert_false(uart.lock_lost);
+	assert_true(spin_trylock(&uart.lock));
 }
 
 static void test_nonblocking(void **state)
@@ -366,6 +440,18 @@ static void test_line_begins(void **state)
 	assert_true(ns16550_put(&uart, '\n'));
 	ns16550_write_polled(&uart, "c\n", 2);
 	assert_string_equal(dev.out, "$\r\na\r\nb\r\n\nc\r\n");
+}
+
+/* A panic stops a processor in the midst of a line: its own report begins a new one, once. */
+static void test_line_that_never_ends(void **state)
+{
+	(void)state;
+	ns16550_setup(&uart);
+	ns16550_write_polled(&uart, "neap: vm o", 10);
+	uart.busy = true;
+	ns16550_write_polled(&uart, "panic\n", 6);
+	ns16550_write_polled(&uart, "end\n", 4);
+	assert_string_equal(dev.out, "neap: vm o\r\npanic\r\nend\r\n");
 }
 
 static void test_interrupts(void **state)
@@ -483,13 +569,17 @@ int main(void)
 		T(test_write),
 		T(test_write_without_fifo),
 		T(test_stall_costs_one_wait),
+		T(test_short_stall_drops_nothing),
+		T(test_own_stop_drops_nothing),
 		T(test_slow_line_gets_more_time),
 		T(test_wait_empty),
 		T(test_reads_bound_the_wait_too),
 		T(test_write_passes_a_dead_holder),
+		T(test_write_waits_for_a_stopped_holder),
 		T(test_nonblocking),
 		T(test_lines_are_not_interleaved),
 		T(test_line_begins),
+		T(test_line_that_never_ends),
 		T(test_interrupts),
 		T(test_interrupt_after_line),
 		T(test_option),

@@ -22,14 +22,23 @@ static unsigned adjusted; /* writes to IA32_TSC_ADJUST */
 static u64 clock_now;	  /* of both; atomic */
 static unsigned delay_every;
 static bool lonely; /* nobody answers: let time pass */
+static u64 jump_at; /* the asking processor stops there, for a second, and all do for a minute */
 
 static u64 fake_tsc(void)
 {
-	u64 n = atomic_fetch_add(&clock_now, 3);
+	u64 n = atomic_fetch_add(&clock_now, 3), at = READ_ONCE(jump_at);
 
+	if (at && n >= at && atomic_cmpxchg(&jump_at, &at, 0ull))
+		atomic_fetch_add(&clock_now, 61 * SHIM_HZ);
 	if (asks && delay_every && n % delay_every == 0)
 		atomic_fetch_add(&clock_now, 100000);
 	return n + (u64)mine;
+}
+
+/* The answering thread's. */
+u64 time_now(void)
+{
+	return READ_ONCE(clock_now);
 }
 
 static u64 fake_rdmsr(u32 msr)
@@ -103,6 +112,7 @@ static int set_up(void **state)
 	write_loses = 0;
 	deaf = lonely = false;
 	delay_every = 0;
+	jump_at = 0;
 	clock_now = 1000000;
 	cpu_features.tsc_adjust = cpu_features.tsc_invariant = true;
 	shim_log_reset();
@@ -161,6 +171,17 @@ static void held_up(void **state)
 	assert_int_equal(adjusted, 0);
 }
 
+/* A stop costs a round, and no more. */
+static void stopped(void **state)
+{
+	(void)state;
+	jump_at = clock_now + 200;
+	check_left(compare(1, 1000000));
+	assert_int_equal(jump_at, 0);
+	assert_int_equal(failed, 0);
+	assert_true(widest < SHIM_HZ);
+}
+
 static void cannot_be_set(void **state)
 {
 	(void)state;
@@ -205,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup(set_by_adjust, set_up),
 		cmocka_unit_test_setup(set_by_write, set_up),
 		cmocka_unit_test_setup(held_up, set_up),
+		cmocka_unit_test_setup(stopped, set_up),
 		cmocka_unit_test_setup(cannot_be_set, set_up),
 		cmocka_unit_test_setup(alone, set_up),
 		cmocka_unit_test_setup(not_invariant, set_up),
