@@ -19,7 +19,7 @@
 #define BENCH_TIMER_RUNS  100
 #define BENCH_TIMER_LEAD  200000 /* ticks from arming to the deadline */
 #define BENCH_OTHER_RUNS  200
-#define BENCH_START_TICKS 10000000000ull /* the other processor has come up by then */
+#define BENCH_START_TICKS 100000000000ull /* the other processor has come up by then */
 #define BENCH_OTHER_REST                                                        \
 	100000 /* ticks in which the other one goes back to its loop, or to HLT \
 		*/

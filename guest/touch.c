@@ -1,6 +1,7 @@
 /*
- * touch: all processors go through the same memory, each in an order of its own, while the first
- * one changes how many pages the hypervisor prefetches (test_hypercalls = on). Each adds one to a
+ * touch: all processors go through the same memory, each in an order of its own, and change how
+ * many pages the hypervisor prefetches (test_hypercalls = on): if the first one did so alone, and
+ * stood still, the others would go all the way with one number. Each adds one to a
  * word of every page, and leaves its mark in one of its own: at the end all are there, and nothing
  * else is. Numbers above the maximum must be refused.
  *
@@ -18,7 +19,7 @@
 #define TOUCH_CPUS	  64
 #define TOUCH_MOST	  128 /* pages that may be prefetched */
 #define TOUCH_CALL	  0x4e656110ull
-#define TOUCH_START_TICKS 10000000000ull
+#define TOUCH_START_TICKS 100000000000ull
 #define TOUCH_ORDERS	  4
 
 struct touch_page {
@@ -72,7 +73,7 @@ static void touch_all(unsigned int cpu)
 
 		__atomic_fetch_add(&page->count, 1, __ATOMIC_SEQ_CST);
 		page->mark[cpu] = (uintptr_t)page + cpu + 1;
-		if (cpu == 0 && n % 16 == 0)
+		if (n % 16 == 0)
 			touch_prefetch(n / 16 % (TOUCH_MOST + 1), NULL);
 	}
 	__atomic_fetch_add(&touch_done, 1, __ATOMIC_SEQ_CST);
@@ -154,6 +155,6 @@ int main(void)
 	if (!touch_check(cpus))
 		return 1;
 	printf("touch: %u CPUs, %lu pages, %lu changes, ok\n", cpus, touch_count,
-	       (touch_count + 15) / 16);
+	       cpus * ((touch_count + 15) / 16));
 	return 0;
 }

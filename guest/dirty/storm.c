@@ -9,29 +9,43 @@
 #include "dirty.h"
 #include "smp.h"
 #include "team.h"
+#include "x86.h"
 
 #define STORM_CPUS_MAX 8
 #define STORM_ALONE    64 /* writes of the first processor between two looks, and behind a reading */
+#define STORM_PATIENCE 100000000000ull /* ticks of the TSC in which a processor does something */
 
 static struct dirty_slot storm_slot = { .id = 202, .gfn = 0x40000, .pages = 1100 };
 
 static uint64_t storm_copy[DIRTY_PAGES_MAX][STORM_CPUS_MAX];
-static uint64_t storm_written[DIRTY_WORDS_MAX]; /* atomic: pages written since the last reading */
-static uint64_t storm_before[DIRTY_WORDS_MAX];	/* the log before */
+static uint64_t storm_before[DIRTY_WORDS_MAX]; /* the log before */
 static volatile bool storm_over;
+
+/*
+ * The reading that was last begun, and for each page the highest that this number had been before
+ * one of the writes to it that are done. Whoever has written may stand still before it says so:
+ * what it says then is of an old reading, and asks for nothing.
+ */
+static uint64_t storm_reading = 1;		/* atomic */
+static uint64_t storm_written[DIRTY_PAGES_MAX]; /* atomic; 0: never written */
 
 static struct storm_writer {
 	uint64_t random;
 	volatile uint64_t count;
 } __attribute__((aligned(64))) storm_writers[STORM_CPUS_MAX];
 
-static unsigned int storm_failed;
+static unsigned int storm_failed; /* atomic */
+/* Of the first failure; the first processor prints it. */
+static const char *storm_what;
+static uint64_t storm_where;
 static uint64_t storm_logged, storm_during;
 
 static void storm_fail(const char *what, uint64_t page)
 {
-	if (!storm_failed++)
-		printf("dirty: storm: page %u %s: FAILED\n", (unsigned int)page, what);
+	if (__atomic_fetch_add(&storm_failed, 1, __ATOMIC_SEQ_CST))
+		return;
+	storm_what = what;
+	storm_where = page;
 }
 
 static bool storm_is_written(uint64_t page)
@@ -39,10 +53,21 @@ static bool storm_is_written(uint64_t page)
 	return page % 8 != 7;
 }
 
+static void storm_note(uint64_t page, uint64_t reading)
+{
+	uint64_t old = __atomic_load_n(&storm_written[page], __ATOMIC_SEQ_CST);
+
+	while (old < reading &&
+	       !__atomic_compare_exchange_n(&storm_written[page], &old, reading, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+}
+
 static void storm_write(unsigned int index)
 {
 	struct storm_writer *w = &storm_writers[index];
 	uint64_t page = dirty_random(&w->random, storm_slot.pages);
+	uint64_t reading = __atomic_load_n(&storm_reading, __ATOMIC_SEQ_CST);
 
 	if (!storm_is_written(page)) {
 		if (dirty_page(&storm_slot, page)[index])
@@ -51,7 +76,7 @@ static void storm_write(unsigned int index)
 	}
 	dirty_page(&storm_slot, page)[index] = w->count + 1;
 	w->count++;
-	__atomic_fetch_or(&storm_written[page / 64], 1ull << page % 64, __ATOMIC_SEQ_CST);
+	storm_note(page, reading);
 }
 
 static void storm_part(unsigned int index, unsigned int unused)
@@ -104,20 +129,51 @@ static void storm_check(const uint64_t *must)
 	memcpy(storm_before, storm_slot.log, sizeof(storm_before));
 }
 
+/* The pages whose writes began behind the last reading's begin, and are done. */
+static void storm_collect(uint64_t *must)
+{
+	uint64_t last = __atomic_fetch_add(&storm_reading, 1, __ATOMIC_SEQ_CST), page;
+
+	memset(must, 0, DIRTY_WORDS_MAX * sizeof(must[0]));
+	for (page = 0; page < storm_slot.pages; page++)
+		if (__atomic_load_n(&storm_written[page], __ATOMIC_SEQ_CST) >= last)
+			must[page / 64] |= 1ull << page % 64;
+}
+
 static bool storm_read(void (*idle)(void))
 {
 	uint64_t must[DIRTY_WORDS_MAX], others = storm_others();
-	unsigned int i;
 	int count;
 
-	for (i = 0; i < DIRTY_WORDS_MAX; i++)
-		must[i] = __atomic_exchange_n(&storm_written[i], 0, __ATOMIC_SEQ_CST);
+	storm_collect(must);
 	count = dirty_read(&storm_slot, idle, NULL);
 	if (count < 0)
 		return false;
 	storm_during += storm_others() - others;
 	storm_logged += (unsigned int)count;
 	storm_check(must);
+	return true;
+}
+
+/* All have written, and others did while the log was read. */
+static bool storm_has_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < team_size(); i++)
+		if (!storm_writers[i].count)
+			return false;
+	return storm_during || team_size() == 1;
+}
+
+/* A processor that stands still for a while is waited for, one that never does anything is not. */
+static bool storm_wait_for_all(void)
+{
+	uint64_t start = rdtsc();
+
+	while (!storm_has_all() && !storm_failed && rdtsc() - start < STORM_PATIENCE)
+		if (!storm_read(storm_idle))
+			return false;
 	return true;
 }
 
@@ -157,6 +213,8 @@ static void storm_print(unsigned int reads)
 	uint64_t count = 0;
 	unsigned int i, idle = 0;
 
+	if (storm_failed)
+		printf("dirty: storm: page %u %s: FAILED\n", (unsigned int)storm_where, storm_what);
 	for (i = 0; i < team_size(); i++) {
 		count += storm_writers[i].count;
 		idle += !storm_writers[i].count;
@@ -178,7 +236,7 @@ bool dirty_test_storm(unsigned int reads)
 	team_begin(storm_part, 0);
 	storm_idle();
 	ok = storm_epoch(reads / 2) && dirty_switch(&storm_slot, false, storm_idle) &&
-	     storm_epoch(reads - reads / 2);
+	     storm_epoch(reads - reads / 2) && storm_wait_for_all();
 	storm_over = true;
 	team_wait();
 	ok = ok && storm_read(NULL);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "smp.h"
 
-#define TEAM_START_TICKS 20000000000ull
+#define TEAM_START_TICKS 100000000000ull
 
 static unsigned int team_cpus;
 static void (*team_fn)(unsigned int index, unsigned int argument);

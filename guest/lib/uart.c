@@ -1,8 +1,10 @@
 #include "uart.h"
 #include "x86.h"
 
-#define UART_POLLS 100000 /* a byte takes 87 us at 115200 baud */
-#define UART_FIFO  16
+/* A byte takes 87 us at 115200 baud; who takes it may stand still for a while. */
+#define UART_PATIENCE 50000000000ull /* ticks of the TSC */
+#define UART_POLLS    100000	     /* and not fewer, however many ticks they take */
+#define UART_FIFO     16
 
 static unsigned int uart_burst = 1; /* bytes that fit once THRE is set */
 static unsigned int uart_room;	    /* bytes that still fit without looking at THRE */
@@ -21,12 +23,15 @@ void uart_init(void)
 
 static void uart_put(char c)
 {
-	unsigned int polls = UART_POLLS;
+	unsigned int polls = 0;
+	uint64_t start = 0;
 
 	while (!uart_room) {
 		if (inb(UART_LSR) & UART_LSR_THRE)
 			uart_room = uart_burst;
-		else if (!--polls)
+		else if (!polls++)
+			start = rdtsc();
+		else if (polls > UART_POLLS && rdtsc() - start > UART_PATIENCE)
 			return;
 		else
 			cpu_pause();

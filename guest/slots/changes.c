@@ -13,7 +13,7 @@
 #define PLACES	      4
 #define ABSENT	      (~0ull)
 #define OWN_WORD      8 /* words from here on belong to one processor each, the others look */
-#define START_TICKS   20000000000ull
+#define START_TICKS   100000000000ull
 #define TOUCH_BETWEEN 20 /* times, by the first processor itself, after each change */
 
 /* A slot that comes and goes, and where it may be. Changed with the epoch odd. */
@@ -233,7 +233,29 @@ static void change_one(struct area *a, uint64_t *random)
 	}
 }
 
-static void changes_run(unsigned int changes, uint64_t *random)
+static unsigned int changes_idle_cpus(unsigned int cpus)
+{
+	unsigned int i, idle = 0;
+
+	for (i = 0; i < cpus; i++) {
+		const struct toucher *t = &touchers[i];
+
+		idle += !(t->present + t->absent + t->protected + t->during);
+	}
+	return idle;
+}
+
+/* A processor that has stood still all the while is waited for: it may find something wrong, too.
+ */
+static void changes_wait_for_all(unsigned int cpus)
+{
+	uint64_t start = rdtsc();
+
+	while (changes_idle_cpus(cpus) && !changes_error.count && rdtsc() - start < START_TICKS)
+		touch(0);
+}
+
+static void changes_run(unsigned int changes, unsigned int cpus, uint64_t *random)
 {
 	unsigned int i, k;
 
@@ -245,13 +267,14 @@ static void changes_run(unsigned int changes, uint64_t *random)
 		for (k = 0; k < TOUCH_BETWEEN; k++)
 			touch(0);
 	}
+	changes_wait_for_all(cpus);
 	changes_over = true;
 }
 
 static void changes_print(unsigned int cpus)
 {
 	uint64_t present = 0, absent = 0, protected = 0, during = 0;
-	unsigned int i, idle = 0;
+	unsigned int i;
 
 	for (i = 0; i < cpus; i++) {
 		const struct toucher *t = &touchers[i];
@@ -260,11 +283,10 @@ static void changes_print(unsigned int cpus)
 		absent += t->absent;
 		protected += t->protected;
 		during += t->during;
-		idle += !(t->present + t->absent + t->protected + t->during);
 	}
 	printf("slots: %u CPUs, %u idle, %lu changes, touched %lu present, %lu read-only, "
 	       "%lu absent, %lu during changes\n",
-	       cpus, idle, changes_made, present, protected, absent, during);
+	       cpus, changes_idle_cpus(cpus), changes_made, present, protected, absent, during);
 }
 
 bool slots_test_changes(unsigned int changes, uint32_t magic, uint64_t seed)
@@ -279,7 +301,7 @@ bool slots_test_changes(unsigned int changes, uint32_t magic, uint64_t seed)
 		printf("slots: a processor does not start: FAILED\n");
 		return false;
 	}
-	changes_run(changes, &random);
+	changes_run(changes, cpus, &random);
 	changes_print(cpus);
 	if (changes_error.count)
 		printf("slots: %s at %lx: wanted %016lx, got %016lx: FAILED, %u times\n",

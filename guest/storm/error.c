@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include "storm.h"
 
-#define REPORT_PATIENCE_MS 1000 /* how long others leave the report to the first processor */
-#define SNAPSHOT_MS	   500
+#define REPORT_PATIENCE_MS 10000 /* how long others leave the report to the first processor */
+#define SNAPSHOT_MS	   10000
 
 struct error_snapshot {
 	volatile uint32_t wanted, there;

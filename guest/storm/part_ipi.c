@@ -102,9 +102,8 @@ static void ipi_handle_lowest(struct trap_frame *frame __attribute__((unused)))
 {
 	struct storm_cpu *c = storm_this();
 
-	if (__atomic_exchange_n(&ipi_lowest[logical_group(c)], 0, __ATOMIC_SEQ_CST))
-		c->count[PART_IPI].arrived++;
-	else
+	c->count[PART_IPI].arrived++; /* first, as in slot.c */
+	if (!__atomic_exchange_n(&ipi_lowest[logical_group(c)], 0, __ATOMIC_SEQ_CST))
 		error_record(&(struct storm_error){ .what = "spurious: nobody has sent it",
 						    .part = PART_IPI,
 						    .vector = VECTOR_LOWEST,
@@ -169,9 +168,9 @@ void ipi_watch(void)
 	unsigned int group;
 
 	for (group = 0; logical_possible() && group < logical_groups(); group++) {
-		uint64_t since = ipi_lowest[group] >> LOWEST_SHIFT;
+		uint64_t word = ipi_lowest[group], since = word >> LOWEST_SHIFT;
 
-		if (since && rdtsc() > since + storm_timeout)
+		if (word && rdtsc() > since + storm_timeout && ipi_lowest[group] == word)
 			error_record(&(struct storm_error){
 				.what = "lost: nobody of the group (its number follows) took it",
 				.part = PART_IPI,

@@ -102,25 +102,26 @@ bool slot_send_closed(struct storm_cpu *c, struct storm_cpu *target, enum storm_
 	return true;
 }
 
-/* fault=lose: leaves it as it was. */
+/* fault=lose: the word stays as it was. */
 static bool slot_forgets(struct storm_cpu *c)
 {
 	return storm_options.fault == FAULT_LOSE && ++c->forgotten % FORGET_EVERY == 0;
 }
 
+/* Counted first: who finds all words clear adds up what has arrived. */
 static void slot_acknowledge(struct storm_cpu *c, enum storm_slot slot)
 {
-	uint64_t word = slot_forgets(c) ? c->slot[slot]
-					: __atomic_exchange_n(&c->slot[slot], 0, __ATOMIC_SEQ_CST);
-
-	if (word)
-		c->count[slot_part(slot)].arrived++;
-	else
+	if (!c->slot[slot]) {
 		error_record(&(struct storm_error){ .what = "spurious: nobody has sent it",
 						    .part = (int)slot_part(slot),
 						    .vector = (int)slot_vector(slot),
 						    .from = NOBODY,
 						    .to = (int)c->index });
+		return;
+	}
+	c->count[slot_part(slot)].arrived++;
+	if (!slot_forgets(c))
+		__atomic_store_n(&c->slot[slot], 0, __ATOMIC_SEQ_CST);
 }
 
 static void slot_handle(struct trap_frame *frame)
@@ -173,6 +174,8 @@ void slot_watch(struct storm_cpu *target)
 		uint64_t word = target->slot[i], since = word >> WORD_SHIFT;
 
 		if (!word || !target->gate || rdtsc() < since + storm_timeout)
+			continue;
+		if (target->slot[i] != word) /* this one stood still meanwhile */
 			continue;
 		error_record(
 			&(struct storm_error){ .what = "lost: it was not answered",

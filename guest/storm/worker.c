@@ -42,6 +42,8 @@ static void worker_watch_beat(const struct storm_cpu *target)
 
 	if (!target->gate || target->halting == HALT_PARKED || rdtsc() < beat + storm_timeout)
 		return;
+	if (target->beat != beat) /* this one stood still meanwhile */
+		return;
 	error_record(
 		&(struct storm_error){ .what = "stands still: what it halts for, and the phase",
 				       .part = NOBODY,
@@ -99,6 +101,14 @@ static void worker_look_at_clock(const struct storm_cpu *c)
 	worker_kick_all();
 }
 
+/* Also where the phase was over before it was told to: others may still rely on it. */
+static void worker_retire(struct storm_cpu *c)
+{
+	while (!worker_may_retire(c))
+		cpu_pause();
+	worker_be_doomed(c);
+}
+
 void worker_run(struct storm_cpu *c)
 {
 	while (!worker_step(c)) {
@@ -106,7 +116,7 @@ void worker_run(struct storm_cpu *c)
 		cpu_pause();
 	}
 	if (c->retire)
-		worker_be_doomed(c);
+		worker_retire(c);
 }
 
 /* Until there is another phase; answers interrupts meanwhile. */
@@ -119,11 +129,8 @@ static void worker_park(struct storm_cpu *c)
 	c->beat = rdtsc();
 	c->halting = HALT_NOT;
 	irq_enable();
-	if (!c->retire)
-		return;
-	while (!worker_may_retire(c))
-		cpu_pause();
-	worker_be_doomed(c);
+	if (c->retire)
+		worker_retire(c);
 }
 
 static void worker_set_x2apic(void)

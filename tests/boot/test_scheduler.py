@@ -112,6 +112,8 @@ def test_sixty_four(run_guests, exact):
     assert run.end_of("counter")[1] == 1
     assert len(counts(run)) == 64
     assert min(counts(run)) > 0
+    if run.lines("^neap: vmx: "):   # in Bochs, where the guest need not wait for any of them
+        assert scheduled(run, "counter")[3] < 1200
 
 
 def test_no_such_processor(run_guests):
