@@ -4,18 +4,15 @@ Each way of logging is tested wherever the machine has it: by write protection, 
 by page-modification logging, which of the two targets only Bochs has.
 """
 
-import re
-
 import pytest
 
 from neap import vm
 
 METHODS = {"wp": "write protection", "ad": "dirty bits", "pml": "page-modification logging"}
 KVM_1024 = 360802   # instructions of KVM_GET_DIRTY_LOG in the same Bochs
-STORM = re.compile(r"^dirty: storm: (\d+) CPUs, (\d+) idle, (\d+) reads, (\d+) pages logged, "
-                   r"(\d+) writes, (\d+) of others during reads, (\d+) failed$", re.MULTILINE)
-EXACT = re.compile(r"^dirty: (\d+) CPUs, (\d+) rounds, (\d+) bits as expected, (\d+) not$",
-                   re.MULTILINE)
+STORM = (r"^dirty: storm: (\d+) CPUs, (\d+) idle, (\d+) reads, (\d+) pages logged, "
+         r"(\d+) writes, (\d+) of others during reads, (\d+) failed$")
+EXACT = r"^dirty: (\d+) CPUs, (\d+) rounds, (\d+) bits as expected, (\d+) not$"
 
 
 def dirty(name, words, **keys):
@@ -35,14 +32,14 @@ def check(run, method, *names):
 
 def check_exact(run, cpus, rounds):
     """All processors took part, and each bit was right."""
-    numbers = [int(n) for n in EXACT.search(run.log).groups()]
+    numbers = [int(n) for n in run.find(EXACT).groups()]
     assert numbers[:2] == [cpus, rounds]
     assert numbers[2] >= 2 * rounds * 2000 and numbers[3] == 0
 
 
 def check_storm(run, cpus, reads):
     """All wrote, much was logged, and reading stopped nobody."""
-    numbers = [int(n) for n in STORM.search(run.log).groups()]
+    numbers = [int(n) for n in run.find(STORM).groups()]
     assert numbers[:3] == [cpus, 0, reads]
     assert numbers[3] > reads * 10 and numbers[6] == 0
     assert cpus == 1 or numbers[5] > 0
