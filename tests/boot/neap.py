@@ -206,7 +206,7 @@ def _machine_options(target, log_path, **machine):
 
 
 def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, memory=1024,
-             cmdline=None, until=None, send=(), timeout=120.0, elf=NEAP_ELF, **machine):
+             cmdline=None, until=None, send=(), timeout=300.0, elf=NEAP_ELF, **machine):
     """Boots Neap and returns a Run.
 
     manifest: text of the manifest; None boots without that module
