@@ -85,5 +85,5 @@ def test_exit_in_a_shadow(run_guests):
 def test_second_processor(run_guests):
     """What is not in the first processor's state alone: the second VM's vCPU is on the second one."""
     run = run_guests(vm("other", "hello.elf"),
-                     vm("conform", "conform.elf", cmdline="conform.elf bochs", processors="1"), smp=2, timeout=300.0, until=r"^neap: vm conform: .*, status \d+")
+                     vm("conform", "conform.elf", cmdline="conform.elf bochs", processors="1"), smp=2, timeout=600.0, until=r"^neap: vm conform: .*, status \d+")
     assert run.end_of("conform")[1] == 1

@@ -49,7 +49,7 @@ def check_storm(run, cpus, reads):
 def run_all(run_guests, method, cpus, rounds, reads, **options):
     """Refused calls, rounds of known writes, and a storm."""
     run = run_guests(dirty("dirty", f"errors exact={rounds} storm={reads}", cpus=cpus),
-                     cmdline=f"dirty={method}", timeout=400.0, **options)
+                     cmdline=f"dirty={method}", timeout=600.0, **options)
     check(run, method, "dirty")
     run.find("^dirty: 12 errors, 0 failed$")
     check_exact(run, cpus, rounds)
@@ -107,5 +107,5 @@ def test_cost(run_guests, method):
 def test_two_machines(run_guests):
     """Each has its own log, and they share the worker."""
     run = run_guests(dirty("one", "storm=30", cpus=2), dirty("other", "storm=30", cpus=2, uart="off"),
-                     smp=4, timeout=300.0)
+                     smp=4, timeout=600.0)
     check(run, "ad", "one", "other")

@@ -33,7 +33,7 @@ def check_reboots(run, name, count):
 @pytest.mark.slow(50)
 def test_a_thousand_lives(run_guests):
     """The same number of frames is free after each of them that is told of, and at the end."""
-    run = run_guests(rebooting("a", "kbc", 1000), timeout=300.0).expect_status(REBOOTS)
+    run = run_guests(rebooting("a", "kbc", 1000), timeout=600.0).expect_status(REBOOTS)
     check_reboots(run, "a", 1000)
     free = [int(n) for n in re.findall(r"^neap: memory: (\d+) of \d+ frames free$", run.log,
                                        re.MULTILINE)]
@@ -68,7 +68,7 @@ def test_neighbours_go_on(run_guests):
         cmdline="console=echo",
         send=[(began, ""), (began, "half of "), ("vm last: not started again", "a line\n"),
               ("HALF OF A LINE", "quit\n")],
-        timeout=400.0)
+        timeout=600.0)
     assert run.status in (REBOOTS, KILLED, 1), run.tail()
     check_reboots(run, "last", 150)
     for way in WAYS:
@@ -83,7 +83,7 @@ def test_neighbours_go_on(run_guests):
 
 def test_many_processors_come_back(run_guests):
     """Stacks, local APICs and tables of 200 vCPUs, most of which have never run, twice."""
-    run = run_guests(rebooting("many", "port92", 2, cpus=200), timeout=400.0).expect_status(REBOOTS)
+    run = run_guests(rebooting("many", "port92", 2, cpus=200), timeout=600.0).expect_status(REBOOTS)
     check_reboots(run, "many", 2)
     check_memory(run)
 

@@ -68,7 +68,7 @@ def test_one_processor(run_guests, changes):
 @pytest.mark.slow(60)
 @pytest.mark.target("bochs")
 def test_processors_in_turns(run_guests):
-    run = run_guests(slots("slots", "changes=10 seed=2", cpus=2), smp=2, timeout=300.0,
+    run = run_guests(slots("slots", "changes=10 seed=2", cpus=2), smp=2, timeout=600.0,
                      until="^neap: no virtual machine is left")
     run.expect_status(OFF)
     check(run, "slots")
@@ -82,7 +82,7 @@ def test_processors_in_parallel(run_guests, seed):
     """Three processors touch, and another VM takes up the freed frames."""
     run = run_guests(slots("slots", f"changes=300 seed={seed}", cpus=3),
                      slots("other", f"changes=600 seed={seed} magic=0x07e40000", uart="off"),
-                     smp=4, timeout=300.0)
+                     smp=4, timeout=600.0)
     run.expect_status(1)
     check(run, "slots")
     assert run.end_of("other") == ("ended through its debug-exit port", 1)
