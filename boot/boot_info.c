@@ -31,6 +31,43 @@ int boot_info_take(const struct boot_info *from)
 	return -ENODATA;
 }
 
+static bool meets_page(u64 page, u64 base, u64 size)
+{
+	return size && base < page + PAGE_SIZE && (base >= page || size > page - base);
+}
+
+/* Regions that are not RAM win over RAM that overlaps them: the loader's own information is one. */
+static bool low_page_is_free(u64 page)
+{
+	const struct boot_info *b = &boot_info;
+
+	for (unsigned i = 0; i < b->region_count; i++) {
+		if (b->region[i].type != BOOT_RAM &&
+		    meets_page(page, b->region[i].base, b->region[i].size))
+			return false;
+	}
+	for (unsigned i = 0; i < b->module_count; i++) {
+		if (meets_page(page, b->module[i].base.v, b->module[i].size))
+			return false;
+	}
+	return !meets_page(page, b->image_base.v, b->image_size);
+}
+
+hpa_t boot_find_low_page(void)
+{
+	for (unsigned i = 0; i < boot_info.region_count; i++) {
+		const struct boot_region *r = &boot_info.region[i];
+		u64 page = MAX(ALIGN_UP(MIN(r->base, BOOT_LOW_END), PAGE_SIZE), BOOT_LOW_START);
+		u64 end = MIN(r->base + r->size, BOOT_LOW_END);
+
+		for (; r->type == BOOT_RAM && page + PAGE_SIZE <= end; page += PAGE_SIZE) {
+			if (low_page_is_free(page))
+				return HPA(page);
+		}
+	}
+	return HPA(0);
+}
+
 const struct boot_module *boot_find_module(const char *name)
 {
 	for (unsigned i = 0; i < boot_info.module_count; i++) {

@@ -70,6 +70,16 @@ extern struct boot_info boot_info;
  */
 int boot_info_take(const struct boot_info *from) __must_check;
 
+/* Where boot_find_low_page() looks: above what BIOSes keep data in, below their extended area. */
+#define BOOT_LOW_START 0x8000ull
+#define BOOT_LOW_END   0x9f000ull
+
+/*
+ * A page of RAM below 640 KiB, for other processors' first instructions, with nothing of the
+ * loader's in it: GRUB puts small modules there. 0: there is none.
+ */
+hpa_t boot_find_low_page(void) __must_check;
+
 /* The module of that name, or NULL. */
 const struct boot_module *boot_find_module(const char *name);
 

@@ -18,7 +18,8 @@
 #define PREFIX	     0x1c /* Ctrl-\ */
 #define POLL_NS	     2000000ull
 #define DRAIN_NS     2000000000ull
-#define IRQ_ROUNDS   64 /* bounds one interrupt's work */
+#define LOST_NS	     1000000000ull /* a second without a byte that is lost: the burst is over */
+#define IRQ_ROUNDS   64		   /* bounds one interrupt's work */
 #define ATTACHED_LOG 0
 
 /* Where in a sequence of keys we are. */
@@ -38,6 +39,7 @@ static const char *option; /* console=, NULL: not given */
 static bool option_met;
 static bool in_service; /* by service(), read by who frees UARTs */
 static struct timer poll_timer;
+static struct timer lost_timer; /* armed by the boot CPU, which has the port */
 
 /* --- the guest's UART; called with its lock held --- */
 
@@ -74,6 +76,26 @@ static int guest_rx(void *ctx)
 
 /* --- switching --- */
 
+static void say_typed_lost(struct vm_console *c)
+{
+	u64 lost;
+
+	spin_lock(&c->lock);
+	lost = c->rx_lost;
+	c->rx_lost = 0;
+	spin_unlock(&c->lock);
+	if (lost)
+		log_warn("console: vm %s does not read: %lu typed bytes were lost", c->name, lost);
+}
+
+static void say_all_typed_lost(void)
+{
+	for (u32 i = 1; i <= CONSOLE_MAX; i++) {
+		if (consoles[i])
+			say_typed_lost(consoles[i]);
+	}
+}
+
 static void print_list(void)
 {
 	log_info("console:   0 Neap's log%s", attached_id == ATTACHED_LOG ? " (attached)" : "");
@@ -85,6 +107,7 @@ static void print_list(void)
 				 i == attached_id ? " (attached)" : "",
 				 READ_ONCE(c->tx_head) - READ_ONCE(c->tx_tail), READ_ONCE(c->lost));
 	}
+	say_all_typed_lost();
 }
 
 static void print_help(void)
@@ -122,6 +145,7 @@ static void set_attached(u32 id)
 
 static void attach(u32 id)
 {
+	say_all_typed_lost();
 	set_attached(id);
 	all = false;
 	log_chosen = id == ATTACHED_LOG;
@@ -145,6 +169,7 @@ static void attach_all(void)
 		if (consoles[i])
 			say_lost(consoles[i]);
 	}
+	say_all_typed_lost();
 	show();
 }
 
@@ -201,13 +226,29 @@ static void digit(u8 byte)
 	}
 }
 
+/* Beyond what may be typed ahead, input is dropped as a full UART does; that is told once, when no
+ * more is dropped. */
 static void queue_rx(struct vm_console *c, u8 byte)
 {
+	bool room;
+
 	spin_lock(&c->lock);
-	/* Beyond what may be typed ahead, input is dropped as a full UART does. */
-	if (c->rx_head - c->rx_tail < CONSOLE_RX_SIZE)
+	room = c->rx_head - c->rx_tail < CONSOLE_RX_SIZE;
+	if (room)
 		c->rx[c->rx_head++ & (CONSOLE_RX_SIZE - 1)] = byte;
+	else
+		c->rx_lost++;
 	spin_unlock(&c->lock);
+	if (!room)
+		timer_set(&lost_timer, time_now() + time_ns_to_ticks(LOST_NS));
+}
+
+static void lost_over(struct timer *timer)
+{
+	(void)timer;
+	spin_lock(&lock);
+	say_all_typed_lost();
+	spin_unlock(&lock);
 }
 
 /* A byte was typed; true when the attached guest has it. Under the lock. */
@@ -328,6 +369,7 @@ void console_init(const char *cmdline)
 	bool use_irq = route_irq();
 
 	console_out_init(use_irq);
+	timer_init(&lost_timer, lost_over);
 	option = cmdline_find(cmdline, "console=");
 	option_met = !option;
 	if (cmdline_is(cmdline, "console=", "all")) {
@@ -456,6 +498,7 @@ void console_remove(struct vm_console *c)
 		return;
 	console_finish(c);
 	unlink(c);
+	say_typed_lost(c);
 	heap_free(c->tx);
 	c->tx = NULL;
 }

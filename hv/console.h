@@ -3,7 +3,7 @@
  * guests, the attached one's output does, or that of all of them, line by line under their names;
  * what is typed goes to the attached one. Ctrl-\ is the prefix of the keys that switch:
  * docs/console.md. A detached guest's output waits in its buffer, the oldest is lost when that is
- * full.
+ * full. What is typed waits, too; there it is the newest that is lost.
  */
 #ifndef NEAP_HV_CONSOLE_H
 #define NEAP_HV_CONSOLE_H
@@ -28,6 +28,7 @@ struct vm_console {
 	u32 rx_head, rx_tail;
 	u64 since;	 /* when the first of what waits came, or got to the front of a line */
 	u64 lost;	 /* bytes dropped while detached */
+	u64 rx_lost;	 /* typed bytes for which there was no room, not told as yet */
 	bool mid_line;	 /* what was sent last did not end a line */
 	bool flushing;	 /* what waits goes out as it is, whole lines or not */
 	bool starved;	 /* the UART was told there is no room and waits for uart_tx_ready() */

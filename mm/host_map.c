@@ -233,18 +233,6 @@ static void map_ram(void)
 	}
 }
 
-/* The trampoline: one frame of RAM below 640 KiB, above the BIOS's data area. */
-static void find_trampoline(void)
-{
-	for (unsigned i = 0; i < boot_info.region_count && !trampoline.v; i++) {
-		const struct boot_region *r = &boot_info.region[i];
-		u64 b = MAX(ALIGN_UP(r->base, PAGE_SIZE), 0x8000ull);
-
-		if (r->type == BOOT_RAM && b + PAGE_SIZE <= MIN(r->base + r->size, 0x9f000ull))
-			trampoline = HPA(b);
-	}
-}
-
 /* Everything that is free but for the part used so far by the early range. */
 static void add_free(u64 base, u64 size)
 {
@@ -317,7 +305,7 @@ void host_map_init(void)
 	nx = cpu_features.nx ? PTE_NX : 0;
 	host_fmt.max_leaf_level = cpu_features.gbpages ? 3 : 2;
 	direct_top = ram_top();
-	find_trampoline();
+	trampoline = boot_find_low_page();
 	for_each_free(consider_early);
 	early_start = early;
 	start_frames();

@@ -9,14 +9,16 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass, field
 
-from . import UserError, grub, iso, need_file, stick
+from . import UserError, grub, iso, manifest, need_file, stick
 from .tool import IMAGE_TIME
 
 MODULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
 EFI_LOADERS = ("grub", "neap")
+HYPERVISOR = "boot/neap.elf"
 # What UEFI starts from a removable medium.
 EFI_START = "EFI/BOOT/BOOTX64.EFI"
 
@@ -71,20 +73,41 @@ class Contents:
         if self.efi:
             need_file(self.efi, "make builds it; with --efi-loader grub it is not needed")
 
+    def warnings(self):
+        """What is odd, though an image can be made of it: sentences."""
+        return manifest.complaints(self.manifest, [module.name for module in self.modules])
+
     def files(self):
         """{path in the image: file it is copied from}"""
         if self.linux:
             initrd = {"boot/initrd": self.initrd} if self.initrd else {}
             return {"boot/linux": self.linux, **initrd}
         modules = {f"boot/modules/{module.name}": module.path for module in self.all_modules()}
-        return {"boot/neap.elf": self.elf, **modules}
+        return {HYPERVISOR: self.elf, **modules}
+
+
+def copy_hypervisor(source, target):
+    """Copies neap.elf without its symbols and debug information: three quarters of the file, which loaders
+    read, and GRUB puts into memory. Backtraces have a table of their own.
+
+    Without objcopy, and if it can make nothing of the file, that is copied as it is.
+    """
+    command = ["objcopy", "--strip-all", source, target]
+    try:
+        stripped = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except FileNotFoundError:
+        stripped = False
+    if not stripped:
+        shutil.copyfile(source, target)
 
 
 def _copy(files, root):
     for name, source in files.items():
         target = os.path.join(root, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copyfile(source, target)
+        put = copy_hypervisor if name == HYPERVISOR else shutil.copyfile
+        put(source, target)
 
 
 def _write(root, name, text):
@@ -139,7 +162,7 @@ def lay_out_efi(contents, root, marker, own_volume):
     shutil.copyfile(contents.efi, start)
     if own_volume:
         files = contents.files()
-        del files["boot/neap.elf"]
+        del files[HYPERVISOR]
         _copy(files, root)
         _write(root, "boot/cmdline", contents.cmdline + "\n")
 

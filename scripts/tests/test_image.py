@@ -3,11 +3,12 @@
 import os
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
 
-from neaplib import UserError, grub, image, stick
+from neaplib import NEAP_ELF, UserError, grub, image, stick
 
 PARTITION = stick.PARTITION_START * stick.SECTOR
 
@@ -164,3 +165,66 @@ def test_linux_without_neap(contents, tmp_path):
     image.lay_out(linux, tmp_path / "tree")
     assert (tmp_path / "tree/boot/linux").read_bytes() == b"k" * 9999
     assert not (tmp_path / "tree/boot/cmdline").exists()
+
+
+SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "image")
+
+
+def test_modules_that_do_not_fit_the_manifest_are_told_and_the_image_is_made(contents, tmp_path):
+    contents()
+    (tmp_path / "manifest").write_text("[vm a]\nkernel = vmlinuz\ninitrd = gone.gz\n")
+    command = [SCRIPT, tmp_path / "out", "--elf", tmp_path / "elf", "--manifest", "manifest",
+               "--module", "vmlinuz"]
+    idle = "image: warning: module idle: no VM of manifest names it\n"
+    for more, told in (([], ""), (["--module", "elf=idle"], idle)):
+        done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and (tmp_path / "out").stat().st_size > 0
+        assert done.stderr == ("image: warning: manifest:3: [vm a] initrd = `gone.gz`: no module of that "
+                               "name was given\n" + told)
+        (tmp_path / "out").unlink()
+
+
+def test_no_warning_about_an_image_that_is_not_made(contents, tmp_path):
+    contents()
+    done = subprocess.run([SCRIPT, tmp_path / "out", "--elf", tmp_path / "gone", "--manifest",
+                           tmp_path / "manifest", "--module", tmp_path / "vmlinuz"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "gone" in done.stderr
+
+
+def load_segments(data):
+    """(flags, offset, physical address, size in memory, bytes in the file) of a 64-bit ELF file's segments."""
+    table, count = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+    found = []
+    for at in range(table, table + 56 * count, 56):
+        kind, flags, offset, _, address, size, memory = struct.unpack_from("<IIQQQQQ", data, at)
+        if kind == 1:
+            found.append((flags, offset, address, memory, data[offset:offset + size]))
+    return found
+
+
+@pytest.mark.skipif(not os.path.exists(NEAP_ELF), reason="make has not been run")
+def test_images_have_the_hypervisor_without_debug_information(contents, tmp_path):
+    """And the same otherwise, at the same places in the file: multiboot loaders that read no ELF need that."""
+    made = contents()
+    made.elf = NEAP_ELF
+    image.build_iso(made, tmp_path / "out")
+    data = read_iso(tmp_path / "out", "/boot/neap.elf", tmp_path / "neap")
+    with open(NEAP_ELF, "rb") as file:
+        whole = file.read()
+    assert len(data) < len(whole) / 2 and b".debug_info" in whole and b".debug_info" not in data
+    assert load_segments(data) == load_segments(whole) and data[24:32] == whole[24:32]
+    check = os.path.join(os.path.dirname(SCRIPT), "check-image")
+    assert subprocess.run([check, tmp_path / "neap"], check=False).returncode == 0
+
+
+def test_without_objcopy_the_hypervisor_is_copied_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / "elf").write_bytes(b"no ELF file")
+    image.copy_hypervisor(tmp_path / "elf", tmp_path / "1")
+    assert (tmp_path / "1").read_bytes() == b"no ELF file"
+    with open(sys.executable, "rb") as file:
+        program = file.read()
+    image.copy_hypervisor(sys.executable, tmp_path / "2")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    image.copy_hypervisor(sys.executable, tmp_path / "3")
+    assert (tmp_path / "2").read_bytes()[:4] == program[:4] and (tmp_path / "3").read_bytes() == program

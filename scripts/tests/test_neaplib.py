@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from neaplib import UserError, aptsources, grub, image
+from neaplib import UserError, aptsources, grub, image, manifest
 from neaplib.watch import LINE_MAX, LineReader, Watcher
 
 
@@ -140,3 +140,45 @@ def test_what_was_said_before_an_interruption_is_past():
 def test_lines_without_an_interruption_are_not_put_together():
     assert b"".join(feed(sends("ready"), b"rea\ndy\n")) == b""
     assert b"".join(feed(sends("neap: .*xy"), b"x\nneap: x\ny\n")) == b""
+
+
+MANIFEST = """\ufeff# kernel = comment
+[vm one]\r
+kernel\t=\tvmlinuz # a comment\r
+initrd = initrd.gz
+cmdline = kernel = nothing
+[vm two] # here, too
+kernel=two.elf
+module = disk.img disk.img --flag
+ module  =  manifest
+initrd = # nothing
+[vm t w o]
+kernel = skipped.elf
+"""
+
+
+@pytest.mark.parametrize("names, told", [
+    (["vmlinuz", "initrd.gz", "two.elf", "disk.img"], []),
+    (["vmlinuz", "initrd.gz", "two.elf", "disk.img", "skipped.elf"], []),
+    (["vmlinuz", "initrd.img", "two.elf"], [
+        ":4: [vm one] initrd = `initrd.gz`: no module of that name was given",
+        ":8: [vm two] module = `disk.img`: no module of that name was given",
+        "module initrd.img: no VM of "]),
+    (["comment", "nothing", "vmlinuz", "initrd.gz", "two.elf", "disk.img"],
+     ["module comment: ", "module nothing: "])])
+def test_modules_are_compared_with_the_manifest(tmp_path, names, told):
+    path = tmp_path / "m.txt"
+    path.write_text(MANIFEST, newline="")
+    said = manifest.complaints(str(path), names)
+    assert len(said) == len(told)
+    for line, part in zip(said, told):
+        assert part in line and str(path) in line
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\xff\xfe[\0v\0m\0", b"\xff\xff\xff", b"=\n[\n]\n[vm"])
+def test_what_is_no_manifest_is_not_compared(tmp_path, data):
+    path = tmp_path / "m.txt"
+    if data is not None:
+        path.write_bytes(data)
+    assert manifest.complaints(str(path), []) == []
+    assert manifest.complaints(None, ["a"]) == []

@@ -239,3 +239,14 @@ def test_what_cannot_be_run_is_refused(options, complaint):
     done = call(*options)
     assert done.returncode == 2
     assert complaint in done.stderr
+
+
+def test_modules_are_compared_with_the_manifest(tmp_path):
+    """Before anything is booted; here nothing is: that is no hypervisor."""
+    (tmp_path / "m.txt").write_text("[vm a]\nkernel = gone\n")
+    done = call("--target", "bochs", "--boot", "kernel", "--elf", RUN, "--manifest", tmp_path / "m.txt",
+                "--module", f"{RUN}=idle")
+    assert b": [vm a] kernel = `gone`: no module of that name was given\n" in done.stderr
+    assert b"run: warning: module idle: no VM of " in done.stderr
+    done = call("--target", "bochs", "--boot", "kernel", "--elf", RUN)
+    assert done.returncode == 2 and b"warning" not in done.stderr

@@ -97,12 +97,33 @@ def test_torture_runs_if_it_was_built(soak, tmp_path, case, told, status):
 @pytest.mark.parametrize("ppm, told, status", [(100, "passed", 0), (-101, "failed", 1)])
 def test_clocks_are_compared(soak, tmp_path, ppm, told, status):
     (tmp_path / "drift.elf").write_bytes(b"")
-    done, _ = soak("--boots", "1", "--clock-seconds", "7",
-                   case=f"[ $n = 2 ] && echo 'drift: RTC: {ppm} ppm over 7 s' >> $log")
+    done, _ = soak("--boots", "1", "--clock-seconds", "60",
+                   case=f"[ $n = 2 ] && echo 'drift: RTC: {ppm} ppm over 61 s' >> $log")
     assert done.returncode == status
     assert f"1 boots with 4 processors, 0 failed, clocks {told};" in done.stdout
     words = (tmp_path / "words").read_text().split("\n")
-    assert "--until=^neap: vm drift: .*, status 1," in words and "--timeout=307" in words
+    assert "--until=^neap: vm drift: .*, status 1," in words and "--timeout=360" in words
+
+
+@pytest.mark.parametrize("option, value, why", [
+    ("--clock-seconds", "1", "1: at least 60, in which 100 ppm show, or 0 for none"),
+    ("--clock-seconds", "59", "59: at least 60"), ("--seconds", "-1", "-1: at least 0"),
+    ("--boots", "-1", "-1: at least 0"), ("--smp", "0", "0: at least 1"),
+    ("--storm-cpus", "0", "0: at least 1"), ("--storm-seconds", "x", "invalid int value: 'x'"),
+    ("--clock-seconds", "1.5", "invalid int value: '1.5'")])
+def test_what_makes_no_sense_is_refused(soak, tmp_path, option, value, why):
+    (tmp_path / "out").mkdir()
+    done, _ = soak(f"{option}={value}")
+    assert done.returncode == 2 and not (tmp_path / "count").exists()
+    assert f"soak: error: argument {option}: {why}" in done.stderr
+
+
+def test_no_seconds_are_no_run(soak, tmp_path):
+    for name in ("torture", "drift", "storm"):
+        (tmp_path / f"{name}.elf").write_bytes(b"")
+    done, _ = soak("--boots=0", "--seconds=0", "--clock-seconds=0", "--storm-seconds=0")
+    assert done.returncode == 0 and not (tmp_path / "count").exists()
+    assert done.stdout == "soak: 0 boots with 4 processors, 0 failed\n"
 
 
 @pytest.mark.parametrize("status, told, whole", [(1, "passed", 0), (3, "failed", 1), (0, "failed", 1)])

@@ -92,6 +92,13 @@ def test_flood_while_detached(run_guests):
     run.expect_status(0)
 
 
+def test_typed_in_vain(run_guests):
+    """A guest that never reads: what is typed beyond its room is lost, and Neap says so."""
+    run = run_guests(vm("deaf", "spin.elf"), send=[("spin: interrupts off", "x" * 1500)],
+                     until=r"^neap: warning: console: vm deaf does not read: \d+ typed bytes were lost")
+    run.expect_status(0)
+
+
 def test_no_such_console(run_guests):
     run = run_guests(vm("one", "hello.elf"), cmdline="console=two").expect_status(1)
     run.find("^neap: warning: console= names no VM that has a serial port$")

@@ -32,6 +32,12 @@ def test_panic(run_guests, smp):
     assert frames(run)[:2] == ["panic_test", "hv_main"]
 
 
+def test_backtrace_from_an_image(run_guests):
+    """There neap.elf has no symbols: the names come from the table that is part of Neap."""
+    run = provoke(run_guests, "test", boot="iso")
+    assert frames(run)[:2] == ["panic_test", "hv_main"]
+
+
 @pytest.mark.parametrize("how, error, cr2", [
     ("fault", 2, "ffff900000000000"), ("write", 3, "ffffffff80200000")])
 def test_page_fault(run_guests, how, error, cr2):

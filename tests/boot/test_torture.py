@@ -76,6 +76,13 @@ def test_torture(run_neap, target, smp, seconds):
     check_words(run)
 
 
+@pytest.mark.slow(8)
+@pytest.mark.parametrize("target, smp", [("qemu", 4), ("bochs", 2)])
+def test_torture_has_the_time_it_needs(run_neap, target, smp):
+    """A part whose time is over goes on until all that it wants to see has happened once."""
+    check_parts(torture(run_neap, "torture=0", target=target, smp=smp).expect_status(0), smp)
+
+
 @pytest.mark.slow(20)
 @pytest.mark.parametrize("fault, part, says", [
     ("lock", "lock", "increments under a lock gave|has two holders|is not 3|is served after"),

@@ -124,8 +124,23 @@ static void wait_seen(const struct runner *r)
 			r->thread.pending);
 }
 
+static u64 moves(void)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < runner_count(); i++)
+		n += READ_ONCE(runners[i].thread.migrations);
+	return n;
+}
+
+static bool enough(void)
+{
+	return cpu_count() == 1 || moves();
+}
+
 static void begin(void)
 {
+	torture_need(enough);
 	runners = torture_alloc(runner_count() * sizeof(*runners));
 	cpu_set_add_all(&everywhere);
 }
@@ -173,13 +188,9 @@ static void work(struct torture_worker *w)
 
 static void end(void)
 {
-	u64 moves = 0;
-
-	for (u32 i = 0; i < runner_count(); i++)
-		moves += runners[i].thread.migrations;
 	for (u32 i = 0; i < cpu_count(); i++)
 		TORTURE_CHECK(!registers[i], "state is still in CPU %u", i);
-	TORTURE_CHECK(moves || cpu_count() == 1, "nobody moved");
+	TORTURE_CHECK(enough(), "nobody moved");
 	heap_free(runners);
 }
 

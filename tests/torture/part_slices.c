@@ -35,8 +35,18 @@ static void spin(void *arg)
 	}
 }
 
+static bool enough(void)
+{
+	for (u32 i = 0; i < cpu_count() * SPINNERS; i++) {
+		if (!READ_ONCE(spinners[i].turns))
+			return false;
+	}
+	return true;
+}
+
 static void begin(void)
 {
+	torture_need(enough);
 	spinners = torture_alloc(cpu_count() * SPINNERS * sizeof(*spinners));
 }
 

@@ -146,8 +146,14 @@ static void work(struct torture_worker *w)
 	}
 }
 
+static bool enough(void)
+{
+	return torture_sum(COUNT_USES) && torture_sum(COUNT_FREED);
+}
+
 static void begin(void)
 {
+	torture_need(enough);
 	no_flush = torture_fault("rcu-flush");
 	free_before = torture_free_frames();
 	caches = torture_alloc(cpu_count() * sizeof(*caches));
@@ -161,8 +167,7 @@ static void begin(void)
 
 static void end(void)
 {
-	TORTURE_CHECK(torture_sum(COUNT_USES) && torture_sum(COUNT_FREED),
-		      "nothing was used, or freed");
+	TORTURE_CHECK(enough(), "nothing was used, or freed");
 	TORTURE_CHECK(!shootdown_and_free(vm, GPA(0), SHOOTDOWN_ROOT), "the root is not freed");
 	shootdown_fini(&vm->shootdown);
 	heap_free(vm);

@@ -33,9 +33,10 @@ static const struct torture_part *const parts[] = {
 struct torture_worker *torture_workers;
 static struct thread control;
 static const struct torture_part *part;
-static u64 part_end; /* TSC */
-static u32 failures; /* atomic */
-static u32 at_work;  /* atomic: workers whose work is not over */
+static u64 part_end;		  /* TSC */
+static bool (*part_enough)(void); /* NULL: its time is all it needs */
+static u32 failures;		  /* atomic */
+static u32 at_work;		  /* atomic: workers whose work is not over */
 
 /* --- what parts use --- */
 
@@ -46,7 +47,18 @@ bool torture_failed(void)
 
 bool torture_on(void)
 {
-	return !torture_failed() && time_now() < READ_ONCE(part_end);
+	u64 end = READ_ONCE(part_end), now = time_now();
+
+	if (torture_failed())
+		return false;
+	if (now < end)
+		return true;
+	return part_enough && now - end < time_ns_to_ticks(TORTURE_PATIENCE_NS) && !part_enough();
+}
+
+void torture_need(bool (*enough)(void))
+{
+	part_enough = enough;
 }
 
 void torture_beat(struct torture_worker *w)
@@ -217,6 +229,7 @@ static void run_part(const struct torture_part *p, u64 ticks)
 	u64 operations = 0;
 
 	part = p;
+	part_enough = NULL;
 	make_stacks();
 	WRITE_ONCE(part_end, UINT64_MAX);
 	if (p->begin)
@@ -241,9 +254,11 @@ static u64 seconds(void)
 	const char *s = cmdline_find(boot_info.cmdline, "torture=");
 	u32 n = 0;
 
-	while (s && *s >= '0' && *s <= '9' && n < SECONDS_MAX)
+	if (!s || *s < '0' || *s > '9')
+		return SECONDS_DEFAULT;
+	while (*s >= '0' && *s <= '9' && n < SECONDS_MAX)
 		n = n * 10 + (u32)(*s++ - '0');
-	return n ? n : SECONDS_DEFAULT;
+	return n;
 }
 
 /* One of the words between commas; all are when there are none. */

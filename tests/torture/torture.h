@@ -2,7 +2,7 @@
  * The torture: the hypervisor, booted as ever, in which all processors at once do what its
  * concurrent code is there for, and every part checks exact invariants. It takes the manager's
  * place at link time. Words of the command line:
- *   torture=SECONDS        how long all parts take together (5)
+ *   torture=SECONDS        how long all parts take together (5); 0: as short as they can be
  *   torture_only=A,B,...   these parts only
  *   torture_fault=NAME     breaks something on purpose: the torture must see it
  */
@@ -55,9 +55,16 @@ void torture_beat(struct torture_worker *w);
 /* All workers meet here; they all get the same answer, that of torture_going(). */
 bool torture_meet(struct torture_worker *w);
 
-/* Time is left and nothing has failed. Any context. */
+/* Time is left, or not enough has been done, and nothing has failed. Any context. */
 bool torture_on(void);
 bool torture_failed(void);
+
+/*
+ * The part goes on beyond its time until enough(), for TORTURE_PATIENCE_NS at most: how soon a
+ * thread has its first turn, say, is up to the machine. enough() is called in any context, and once
+ * true it stays so. From begin().
+ */
+void torture_need(bool (*enough)(void));
 
 /* An invariant does not hold: says so, and ends the torture. Any context. */
 void torture_fail(const char *fmt, ...) __printf(1, 2);

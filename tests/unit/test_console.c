@@ -177,6 +177,90 @@ static void test_type_ahead(void **unused)
 	assert_int_equal(guest[0].rx(guest[0].ctx), UART_RX_NONE);
 }
 
+static void type_many(unsigned n)
+{
+	static char many[CONSOLE_RX_SIZE + 100];
+
+	assert_true(n < sizeof(many));
+	memset(many, 'k', n);
+	many[n] = '\0';
+	type(many);
+}
+
+static void pass(u64 ns)
+{
+	shim_run_until(time_now() + time_ns_to_ticks(ns));
+}
+
+#define LOST(n) "console: vm one does not read: " n " typed bytes were lost"
+
+/* What was lost is told once, a second behind the last of it, and not while more is lost. */
+static void test_typed_lost(void **unused)
+{
+	unsigned before;
+
+	(void)unused;
+	type_many(CONSOLE_RX_SIZE);
+	pass(2 * LOST_NS);
+	assert_false(shim_log_contains("typed bytes"));
+	before = shim_log_count();
+	for (unsigned i = 0; i < 5; i++) {
+		type_many(3);
+		pass(LOST_NS - 10 * POLL_NS);
+	}
+	assert_int_equal(shim_log_count(), before);
+	pass(10 * POLL_NS);
+	assert_true(shim_log_contains(LOST("15")));
+	assert_int_equal(shim_log_count(), before + 1);
+	pass(10 * LOST_NS);
+	assert_int_equal(shim_log_count(), before + 1);
+	/* The next burst, also when the guest has read something meanwhile. */
+	shim_log_reset();
+	assert_int_equal(guest[0].rx(guest[0].ctx), 'k');
+	type_many(2);
+	pass(LOST_NS);
+	assert_true(shim_log_contains(LOST("1")));
+}
+
+/* At once when somebody looks, and then not again. */
+static void test_typed_lost_is_told_to_who_looks(void **unused)
+{
+	static const char *const keys_typed[] = { CTRL_BACKSLASH "l", CTRL_BACKSLASH "?",
+						  CTRL_BACKSLASH "a", CTRL_BACKSLASH "2" };
+	static const char *const told[] = { LOST("7"), LOST("8"), LOST("9"), LOST("10") };
+
+	(void)unused;
+	type_many(CONSOLE_RX_SIZE);
+	for (unsigned i = 0; i < ARRAY_SIZE(keys_typed); i++) {
+		unsigned after;
+
+		shim_log_reset();
+		type_many(i + 7);
+		type(keys_typed[i]);
+		after = shim_log_count();
+		assert_true(shim_log_contains(told[i]));
+		pass(2 * LOST_NS);
+		assert_int_equal(shim_log_count(), after);
+	}
+	/* Another one has its own room. */
+	shim_log_reset();
+	type_many(CONSOLE_RX_SIZE);
+	pass(2 * LOST_NS);
+	assert_int_equal(shim_log_count(), 0);
+}
+
+/* The VM ends before the second is over. */
+static void test_typed_lost_at_the_end(void **unused)
+{
+	(void)unused;
+	type_many(CONSOLE_RX_SIZE + 4);
+	shim_log_reset();
+	console_remove(&con[0]);
+	assert_true(shim_log_contains(LOST("4")));
+	pass(2 * LOST_NS);
+	assert_int_equal(shim_log_count(), 1);
+}
+
 /* When the attached VM ends its output goes out first, and the next one has the port. */
 static void test_remove(void **unused)
 {
@@ -362,6 +446,9 @@ int main(void)
 		T(test_starved_detached),
 		T(test_interrupt),
 		T(test_type_ahead),
+		T(test_typed_lost),
+		T(test_typed_lost_is_told_to_who_looks),
+		T(test_typed_lost_at_the_end),
 		T(test_remove),
 		T(test_finish),
 		T(test_finish_without_a_port),
