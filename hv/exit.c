@@ -7,6 +7,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "core/percpu.h"
+#include "core/spinlock.h"
 #include "core/time.h"
 #include "hv/backend.h"
 #include "hv/slot_call.h"
@@ -100,11 +101,16 @@ static void print_registers(struct vcpu *v, const struct guest_state *s)
 		  s->cr4, s->efer);
 }
 
+/* Guards a report's lines: those of guests that die at the same time must not mix. Taken before the
+ * log's. */
+static struct spinlock report_lock = SPINLOCK_INIT;
+
 void exit_report(struct vcpu *v, const char *why)
 {
 	struct guest_state s;
 
 	backend->get_state(v, &s);
+	spin_lock(&report_lock);
 	log_error("vm %s: vCPU %u: %s", v->vm->config->name, v->index, why);
 	print_registers(v, &s);
 	print_segment("cs", &s.seg[SEG_CS]);
@@ -114,6 +120,7 @@ void exit_report(struct vcpu *v, const char *why)
 	log_error("  gdt  0x%016lx limit 0x%04x  idt 0x%016lx limit 0x%04x", s.gdt_base,
 		  s.gdt_limit, s.idt_base, s.idt_limit);
 	print_trace(v, LOG_ERROR);
+	spin_unlock(&report_lock);
 }
 
 #define STATISTICS_SHOWN 8

@@ -3,7 +3,7 @@
 import json
 import time
 
-ANSWER_TIME = 30.0              # seconds: a busy machine may take its time to start QEMU
+ANSWER_TIME = 120.0             # seconds: a busy machine may take its time to start QEMU
 
 
 class MonitorError(Exception):

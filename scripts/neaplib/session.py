@@ -10,8 +10,11 @@ from .terminal import Leave
 
 TIMED_OUT = 124
 PANICKED = 125
-GRACE = 10.0                    # seconds for a panic to be told, or for the machine to switch off
-LINE_GRACE = 0.3                # seconds for the rest of the line that --until matched
+# Seconds without output until a panic that is not told to its end, or a machine that does not switch off,
+# is given up, and those that it may take all in all. An emulator may stand still for a while, anywhere.
+GRACE = 10.0
+GRACE_MOST = 120.0
+LINE_GRACE = 3.0                # seconds without output until --until has matched a line that is not ended
 # Output that stdout has not taken yet: above HIGH the emulator is stopped, below LOW it goes on.
 BACKLOG_HIGH = 1 << 20
 BACKLOG_LOW = 1 << 16
@@ -75,8 +78,8 @@ class Session:
         self._keyboard = keyboard
         self._life = life
         self._deadline = time.monotonic() + timeout if timeout else None
-        self._grace_ends = None
-        self._line_ends = None
+        self._last_output = time.monotonic()
+        self._grace_began = None
 
     def run(self):
         """Runs until there is an Outcome."""
@@ -118,23 +121,25 @@ class Session:
     def _take(self, data):
         if data and self._life:
             self._life.stop()
+        if data:
+            self._last_output = time.monotonic()
         self._output.put(data)
         self._line.type(self._watcher.feed(data))
 
     def _verdict(self):
         """An Outcome if what was read so far makes one."""
         watcher, now = self._watcher, time.monotonic()
+        silence = now - self._last_output
         if watcher.until_seen:
-            if self._line_ends is None:
-                self._line_ends = now + LINE_GRACE
-            return Outcome(0) if watcher.until_line_over or now >= self._line_ends else None
+            return Outcome(0) if watcher.until_line_over or silence >= LINE_GRACE else None
         if watcher.panic_over:
             return Outcome(PANICKED, "Neap panicked")
         if watcher.boot_failed:
             return Outcome(1, "GRUB could not start the image")
-        if self._grace_ends is None and (watcher.panicked or watcher.exit_status is not None):
-            self._grace_ends = now + GRACE
-        if self._grace_ends is not None and now >= self._grace_ends:
+        if self._grace_began is None and (watcher.panicked or watcher.exit_status is not None):
+            self._grace_began = now
+        if self._grace_began is not None and (
+                silence >= GRACE or now - self._grace_began >= GRACE_MOST):
             if watcher.panicked:
                 return Outcome(PANICKED, "Neap panicked, and did not tell all of it")
             return Outcome(watcher.exit_status, "Neap is done, but the machine did not switch off")
@@ -143,7 +148,9 @@ class Session:
         return None
 
     def _ended(self):
-        """The emulator has ended and all it wrote was read."""
+        """The emulator has ended; its last words may have come after select() had looked for them."""
+        while data := self._line.read():
+            self._take(data)
         if self._watcher.until_seen:
             return Outcome(0)
         if self._watcher.panicked:

@@ -9,6 +9,10 @@ from .grub import FAILED as GRUB_FAILED
 CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\^-~])")
 UNFINISHED_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[ -/]*)$")
 LINE_MAX = 65536
+# Lines of Neap's and of a Linux kernel's: they come whenever they like. Neap first ends whatever line stands
+# there, a kernel goes on in it.
+INTERRUPTION = re.compile(r"^neap: |\[ *\d+\.\d{6}\] ")
+PIECES_MAX = 16                 # of a line that was broken
 PANIC = re.compile(r"neap: error: panic: ")
 PANIC_END = re.compile(r"neap: error: panic: end")
 EXIT_STATUS = re.compile(r"neap: exit status (\d{1,3})\s*")
@@ -38,12 +42,48 @@ class LineReader:
             yield self.partial, False
 
 
+class Pieces:
+    """What was printed just before an interruption, which may have broken a line.
+
+    Nobody can tell a line that was broken off from one that had its end. So a line that comes behind an
+    interruption is looked at as it is, and together with what may be its beginning.
+    """
+
+    def __init__(self):
+        self._pieces = []       # (text, where in it the last match ended)
+        self._interrupted = False
+
+    def add(self, line, searched=0):
+        """A line is over, of which so much has been matched."""
+        cut = INTERRUPTION.search(line)
+        text = line[:cut.start()] if cut else line
+        if text or not cut:
+            self._pieces = self._pieces[1 - PIECES_MAX:] if self._interrupted else []
+            self._pieces.append((text, min(searched, len(text))))
+        self._interrupted = bool(cut)
+
+    def find(self, pattern, line):
+        """A match of `pattern` that begins in a piece and ends in `line`: (match, end in `line`), or None."""
+        if not self._interrupted or INTERRUPTION.match(line):
+            return None
+        behind = line
+        for piece, searched in reversed(self._pieces):
+            behind, end = piece + behind, len(piece) + len(behind) - len(line)
+            for start in range(searched, len(piece)):
+                match = pattern.match(behind, start)
+                if match and match.end() > end:
+                    return match, match.end() - end
+            if searched:
+                break
+        return None
+
+
 class Watcher:
     """Follows the output.
 
     The texts of `sends`, pairs of a compiled expression and bytes, are typed in turn, each when its
     expression has appeared after the match before it. Only then `until` is looked for. Expressions
-    match within one line, which may be unfinished, as a prompt is.
+    match within one line, which may be unfinished, as a prompt is, or broken by an interruption.
     """
 
     def __init__(self, until=None, sends=()):
@@ -51,6 +91,7 @@ class Watcher:
         self._until = until
         self._sends = list(sends)
         self._searched = 0          # where in the line the last match ended
+        self._pieces = Pieces()
         self.until_seen = False
         self.until_line_over = False
         self.panicked = False
@@ -64,20 +105,29 @@ class Watcher:
         for line, finished in self._reader.feed(data):
             to_type += self._match(line)
             if finished:
+                self._pieces.add(line, self._searched)
                 self._searched = 0
                 self.until_line_over = self.until_seen
                 self._note_verdict(line)
         return to_type
 
+    def _find(self, pattern, line):
+        """Where in the line a new match ends, or None."""
+        match = pattern.search(line, self._searched)
+        if match:
+            return match.end()
+        found = None if self._searched else self._pieces.find(pattern, line)
+        return found[1] if found else None
+
     def _match(self, line):
         typed = b""
         while self._sends:
-            match = self._sends[0][0].search(line, self._searched)
-            if not match:
+            end = self._find(self._sends[0][0], line)
+            if end is None:
                 return typed
-            self._searched = match.end()
+            self._searched = end
             typed += self._sends.pop(0)[1]
-        if self._until and not self.until_seen and self._until.search(line, self._searched):
+        if self._until and not self.until_seen and self._find(self._until, line) is not None:
             self.until_seen = True
         return typed
 

@@ -110,6 +110,38 @@ def test_apt_sources_in_both_formats():
     assert aptsources.wanted(stanzas[0], "bookworm") == ["bookworm"]
 
 
+def sends(*patterns):
+    """A Watcher that types 0, 1, ... at these."""
+    return Watcher(sends=[(re.compile(pattern), b"%d" % i) for i, pattern in enumerate(patterns)])
+
+
+@pytest.mark.parametrize("text", [
+    b"uartecho: ready\n", b"uartecho: rea\r\nneap: vm two: 1 vCPU\r\nneap: vm two: starts\r\ndy\r\n",
+    b"uar\nneap: a\ntecho: r\nneap: b\neady\n", b"uartecho: re[    1.234567] random: crng\nady\n",
+    b"said before\nneap: a\nuartecho: rea\nneap: b\ndy\n",
+])
+def test_a_line_that_was_interrupted_is_one(text):
+    assert b"".join(feed(sends("^uartecho: ready$"), text)) == b"0"
+    assert b"".join(feed(sends("^uartecho: ready$"), *(text[i:i + 1] for i in range(len(text))))) == b"0"
+
+
+def test_what_was_matched_does_not_match_again_behind_an_interruption():
+    watcher = sends("# ", "# ")
+    assert b"".join(feed(watcher, b"# \nneap: a\nb\n", b"neap: c\n", b"d")) == b"0"
+    assert feed(watcher, b"# ") == [b"1"]
+
+
+def test_what_was_said_before_an_interruption_is_past():
+    """The second expression is to be found behind where the first was found: in Neap's line."""
+    assert b"".join(feed(sends("neap: x", "ready"), b"ready\nneap: x\n", b"other\n")) == b"0"
+    assert b"".join(feed(sends("neap: x", "ready"), b"rea\nneap: x\n", b"dy\n")) == b"01"
+
+
+def test_lines_without_an_interruption_are_not_put_together():
+    assert b"".join(feed(sends("ready"), b"rea\ndy\n")) == b""
+    assert b"".join(feed(sends("neap: .*xy"), b"x\nneap: x\ny\n")) == b""
+
+
 MANIFEST = """\ufeff# kernel = comment
 [vm one]\r
 kernel\t=\tvmlinuz # a comment\r

@@ -28,7 +28,7 @@ def run(payload, tmp_path, target):
         for module in modules:
             command += ["--module", module]
         subprocess.run(command, check=True)
-        return subprocess.run([RUN, *target, "--iso", iso, "--timeout", "60", *options],
+        return subprocess.run([RUN, *target, "--iso", iso, "--timeout", "300", *options],
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     return call
@@ -69,7 +69,7 @@ def test_panic_is_told_whether_or_not_it_ends(run, how):
 def test_timeout(run):
     start = time.monotonic()
     assert run("--timeout", "6").returncode == 124
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 100
 
 
 def test_until_waits_for_the_sends(run):
@@ -98,7 +98,7 @@ def test_serial_log_holds_what_stdout_does(run, tmp_path):
     assert log.read_bytes() == done.stdout
 
 
-def call(*options, timeout=60):
+def call(*options, timeout=300):
     return subprocess.run([RUN, *options, "--timeout", str(timeout)], stdin=subprocess.DEVNULL,
                           capture_output=True, check=False)
 
@@ -201,8 +201,8 @@ def test_the_emulator_dies_with_it(payload, target, number):
         emulators = emulators_of(process.pid)
         assert emulators and all(is_alive(pid) for pid in emulators)
         process.send_signal(number)
-        process.wait(10)
-    deadline = time.monotonic() + 5
+        process.wait(60)
+    deadline = time.monotonic() + 60
     while any(is_alive(pid) for pid in emulators):
         assert time.monotonic() < deadline
         time.sleep(0.05)

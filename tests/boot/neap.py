@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(TOP, "scripts"))
 
 from neaplib import (BUILD, NEAP_ELF, STOCK_INITRD, STOCK_KERNEL,  # noqa: E402
                      STOCK_MANIFEST)
-from neaplib.watch import LineReader  # noqa: E402
+from neaplib.watch import LineReader, Pieces  # noqa: E402
 
 LOGS = os.path.join(BUILD, "test-logs")
 GUESTS = os.path.join(BUILD, "guest")
@@ -34,8 +34,9 @@ NO_VIRTUALIZATION = 6   # the processor lacks what Neap needs
 USAGE_ERROR = 2         # of scripts/run: it booted nothing
 TIMED_OUT = 124
 PANICKED = 125
-# Beyond its own time-out scripts/run needs some seconds to make an image and to end its emulator.
-RUN_SLACK = 60.0
+# Beyond its own time-out scripts/run needs some seconds to make an image and to end its emulator; on a
+# busy machine many.
+RUN_SLACK = 300.0
 
 _claimed = []           # open log files, locked: a log is this process's while that lives
 
@@ -49,13 +50,23 @@ class Run:
     stderr: str     # what scripts/run said about it
     log_path: str   # where the serial port's bytes are
 
+    def _matches(self, pattern):
+        """Matches of `pattern` in lines, also in those of a guest's that an interruption has broken."""
+        pattern, pieces = re.compile(pattern), Pieces()
+        for line in self.log.split("\n"):
+            match = pattern.search(line)
+            broken = None if match else pieces.find(pattern, line)
+            if match or broken:
+                yield match or broken[0]
+            pieces.add(line)
+
     def lines(self, pattern):
-        """All lines of the log in which `pattern` is found."""
-        return [line for line in self.log.split("\n") if re.search(pattern, line)]
+        """All lines of the log in which `pattern` is found; those that were broken are put together."""
+        return [match.string for match in self._matches(pattern)]
 
     def find(self, pattern):
         """The first match of `pattern` in a line; if none, the test fails and shows the end."""
-        match = re.search(pattern, self.log, re.MULTILINE)
+        match = next(self._matches(pattern), None)
         assert match, f"{pattern!r} is not in the log:\n{self.tail()}"
         return match
 
@@ -77,6 +88,16 @@ class Run:
     def guest_text(self):
         """What guests printed, in one line: a line of Neap's may stand in the midst of one."""
         return "".join(line for line in self.log.split("\n") if not line.startswith("neap: "))
+
+    def text_of(self, name, before=""):
+        """What that guest printed, up to the text `before` in the log, with all guests' output shown
+        (console=all): whoever said something in between, it is whole."""
+        text = ""
+        for line in self.log.partition(before)[0].split("\n") if before else self.log.split("\n"):
+            match = re.match(rf"{re.escape(name)}([:+]) (.*)", line)
+            if match:
+                text += "\n" * (match[1] == ":" and bool(text)) + match[2]
+        return text + "\n"
 
     def errors(self):
         """Neap's own errors, without the head of the line."""
@@ -185,7 +206,7 @@ def _machine_options(target, log_path, **machine):
 
 
 def run_neap(manifest=None, modules=None, *, target="bochs", cpu=None, smp=1, memory=1024,
-             cmdline=None, until=None, send=(), timeout=120.0, elf=NEAP_ELF, **machine):
+             cmdline=None, until=None, send=(), timeout=300.0, elf=NEAP_ELF, **machine):
     """Boots Neap and returns a Run.
 
     manifest: text of the manifest; None boots without that module

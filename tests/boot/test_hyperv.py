@@ -18,14 +18,14 @@ def hyperv(cpus, **keys):
 @pytest.mark.parametrize("vp_index", ["identity", "reversed", "4095,64,3,0"])
 @pytest.mark.target("qemu")
 def test_from_within(run_guests, vp_index):
-    check_from_within(run_guests(hyperv(4, vp_index=vp_index), timeout=300.0), 4)
+    check_from_within(run_guests(hyperv(4, vp_index=vp_index), timeout=600.0), 4)
 
 
 @pytest.mark.slow(60)
 @pytest.mark.target("bochs")
 @pytest.mark.parametrize("vp_index", ["identity", "1,0"])
 def test_from_within_on_vmx(run_guests, vp_index):
-    check_from_within(run_guests(hyperv(2, vp_index=vp_index), smp=2, timeout=300.0), 2)
+    check_from_within(run_guests(hyperv(2, vp_index=vp_index), smp=2, timeout=600.0), 2)
 
 
 def check_from_within(run, cpus):
@@ -38,7 +38,7 @@ def check_from_within(run, cpus):
 
 @pytest.mark.slow(30)
 def test_a_stale_translation_is_found(run_guests):
-    run = run_guests(hyperv(2, cmdline="fault=stale"), smp=3, timeout=300.0)
+    run = run_guests(hyperv(2, cmdline="fault=stale"), smp=3, timeout=600.0)
     run.expect_status(3)
     run.find("^hyperv: processor 1: stale after flush-space$")
 
@@ -48,7 +48,7 @@ def test_names_one_of_many(run_guests):
     """Naming one processor, or all, costs the same however many there are and whatever their indexes."""
     rows = {}
     for cpus, order in ((2, "identity"), (64, "reversed"), (300, "reversed")):
-        run = run_guests(hyperv(cpus, vp_index=order, cmdline="bench"), timeout=300.0)
+        run = run_guests(hyperv(cpus, vp_index=order, cmdline="bench"), timeout=600.0)
         run.expect_status(1)
         rows[cpus] = {m[1]: int(m[2]) for m in
                       re.finditer(r"^bench: (\S+) \d+ (\d+)$", run.log, re.MULTILINE)}

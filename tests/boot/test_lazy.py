@@ -53,7 +53,7 @@ def check_touch(run, cpus):
 @pytest.mark.parametrize("populate", ["lazy-4k", "lazy"])
 def test_touch_in_parallel(run_guests, populate):
     """Three processors fault in the same tables while the number changes."""
-    run = run_guests(touch(3, "256M", populate=populate, prefetch=7), smp=4, timeout=300.0)
+    run = run_guests(touch(3, "256M", populate=populate, prefetch=7), smp=4, timeout=600.0)
     run.expect_status(1)
     run.find("^touch: prefetch was 7$")
     run.find(r"^touch: 3 CPUs, \d+ pages, \d+ changes, ok$")
@@ -65,7 +65,7 @@ def test_touch_in_parallel(run_guests, populate):
 @pytest.mark.slow(30)
 @pytest.mark.target("bochs")
 def test_touch_in_turns(run_guests):
-    run = run_guests(touch(2, "16M", populate="lazy-4k", prefetch=128), smp=2, timeout=300.0)
+    run = run_guests(touch(2, "16M", populate="lazy-4k", prefetch=128), smp=2, timeout=600.0)
     run.find("^touch: prefetch was 128$")
     assert check_touch(run, 2) > 1000
 

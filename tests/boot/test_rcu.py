@@ -49,7 +49,7 @@ def test_slots_change_beside_it(run_guests):
                      vm("one", "slots.elf", cmdline="slots.elf changes=20 seed=5", **changing),
                      vm("two", "slots.elf", cmdline="slots.elf changes=20 seed=6 magic=0x07e40000", uart="off",
                         **changing),
-                     send=[(ENDED, "")], until=ENDED, smp=3, timeout=300.0)
+                     send=[(ENDED, "")], until=ENDED, smp=3, timeout=600.0)
     run.expect_status(OFF)
     for name in ("one", "two"):
         assert run.end_of(name) == ("ended through its debug-exit port", 1)

@@ -21,7 +21,7 @@ SERIAL_EVERY = 64       # of a processor's lines, one goes to the serial port
 
 
 def torture(run_neap, cmdline, **options):
-    return run_neap(elf=ELF, cmdline=cmdline, timeout=300, **options)
+    return run_neap(elf=ELF, cmdline=cmdline, timeout=600, **options)
 
 
 def fnv1a(text):

@@ -66,7 +66,7 @@ def test_linux(run_guests, way, cpus):
     run = run_guests(
         vm("linux", "vmlinuz", memory="256M", cpus=cpus, initrd="initrd.gz",
            cmdline=f"{QUICK_LINUX} quiet"), modules=stock_modules(), smp=cpus,
-        timeout=300.0, send=[(PROMPT, "echo cpus $(nproc); poweroff -f\n")], **machine)
+        timeout=600.0, send=[(PROMPT, "echo cpus $(nproc); poweroff -f\n")], **machine)
     run.expect_status(OFF)
     run.find(f"^neap: loader: {loader}")
     run.find(f"^neap: smp: {cpus} of {cpus} processors? run$")
