@@ -21,6 +21,8 @@ static bool show_all;
 static bool use_irq;
 static bool tx_irq; /* the port interrupts when it has room: nobody else need begin to send */
 static struct timer prompt_timer;
+static const struct vm_console *sender; /* whose byte was sent last, as it is */
+static bool cr_sent;			/* half of its line's end, by another one */
 
 /* Of show_all: the line that is being sent. */
 static struct {
@@ -81,11 +83,30 @@ static bool push(struct vm_console *c, u8 byte)
 
 /* --- one console; tx_lock held --- */
 
+/* A line that another one is in the midst of ends where c begins: the last words of a VM that is
+ * not shown, and what comes behind them. False: not as yet, there is no room. */
+static bool end_line_of_other(const struct vm_console *c)
+{
+	if (sender == c || !host_uart_line_open()) {
+		cr_sent = false;
+		return true;
+	}
+	if (!cr_sent)
+		cr_sent = host_uart_tx('\r');
+	if (!cr_sent || !host_uart_tx('\n'))
+		return false;
+	cr_sent = false;
+	return true;
+}
+
 static void send_raw(struct vm_console *c)
 {
 	spin_lock(&c->lock);
-	while (waiting(c) && host_uart_tx_room() && host_uart_tx(front(c)))
-		sent_front(c);
+	if (waiting(c) && end_line_of_other(c)) {
+		sender = c;
+		while (waiting(c) && host_uart_tx_room() && host_uart_tx(front(c)))
+			sent_front(c);
+	}
 	spin_unlock(&c->lock);
 }
 
@@ -301,6 +322,8 @@ void console_out_set(u32 id, struct vm_console *c)
 		line.owner = NULL;
 	if (!c && shown == consoles[id])
 		WRITE_ONCE(shown, NULL);
+	if (!c && sender == consoles[id])
+		sender = NULL;
 	consoles[id] = c;
 	spin_unlock(&tx_lock);
 }

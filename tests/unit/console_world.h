@@ -15,6 +15,7 @@
 static char sent[65536]; /* by the port */
 static size_t sent_count, port_room;
 static bool line_open, no_port;
+static unsigned log_lines_before; /* what was sent last; a line of the log ends whatever is open */
 static const char *typing = "";
 static bool tx_irq;
 static unsigned causes, again;
@@ -45,19 +46,20 @@ bool host_uart_tx(u8 byte)
 	port_room--;
 	sent[sent_count++ % sizeof(sent)] = (char)byte;
 	line_open = byte != '\n';
+	log_lines_before = shim_log_count();
 	return true;
 }
 
 bool host_uart_line_open(void)
 {
-	return line_open;
+	return line_open && shim_log_count() == log_lines_before;
 }
 
 int host_uart_tx_in_line(u8 byte, bool open)
 {
 	if (!port_room)
 		return -EAGAIN;
-	if (open != line_open)
+	if (open != host_uart_line_open())
 		return -ESTALE;
 	return host_uart_tx(byte) ? 0 : -EAGAIN;
 }

@@ -146,10 +146,10 @@ static void test_interrupt(void **unused)
 	port_room = 0;
 	print(0, "waits");
 	assert_true(tx_irq);
-	print(1, "kept");
-	port_room = 4;
+	print(1, "kept\n");
+	port_room = 5;
 	console_flush(&con[1]);
-	expect_sent("kept");
+	expect_sent("kept\n");
 	assert_true(tx_irq);
 	port_room = 5;
 	causes = 1;
@@ -268,9 +268,9 @@ static void test_remove(void **unused)
 	port_room = 0;
 	print(0, "bye");
 	print(1, "waited");
-	port_room = 3 + 6;
+	port_room = 3 + 2 + 6;
 	console_remove(&con[0]);
-	expect_sent("byewaited");
+	expect_sent("bye\r\nwaited");
 	port_room = SIZE_MAX;
 	assert_int_equal(attached_id, 2);
 	print(1, "two");
@@ -292,6 +292,49 @@ static void test_finish(void **unused)
 	console_finish(&con[1]);
 	expect_sent("kept");
 	con[2].tx_tail = con[2].tx_head;
+}
+
+/* Neither VM's last line goes on in the other one's. */
+static void test_finish_amidst_a_line(void **unused)
+{
+	(void)unused;
+	type(CTRL_BACKSLASH "1");
+	print(0, "half ");
+	print(1, "last\nwords");
+	console_finish(&con[1]);
+	print(0, "of a line");
+	expect_sent("half \r\nlast\nwords\r\nof a line");
+	print(0, "\n");
+	print(1, "more");
+	console_finish(&con[1]);
+	expect_sent("\nmore");
+}
+
+static void test_finish_amidst_a_line_byte_by_byte(void **unused)
+{
+	(void)unused;
+	type(CTRL_BACKSLASH "1");
+	print(0, "half");
+	expect_sent("half");
+	print(1, "ab");
+	port_room = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		console_out_pump_one(&con[1]);
+		port_room = 1;
+	}
+	expect_sent("\r\na");
+	/* The log has begun a line, and ended it. */
+	line_open = false;
+	console_out_pump_one(&con[1]);
+	print(0, "c");
+	port_room = 1;
+	console_out_pump();
+	line_open = false;
+	port_room = SIZE_MAX;
+	console_out_pump();
+	print(1, "d");
+	console_finish(&con[1]);
+	expect_sent("b\rc\r\nd");
 }
 
 static u64 pause_ticks, room_every, room_at; /* of the worker's pauses; the port's next byte */
@@ -490,6 +533,8 @@ int main(void)
 		T(test_typed_lost_at_the_end),
 		T(test_remove),
 		T(test_finish),
+		T(test_finish_amidst_a_line),
+		T(test_finish_amidst_a_line_byte_by_byte),
 		T(test_finish_takes_its_time),
 		T(test_finish_without_a_port),
 		T(test_comes_back),
