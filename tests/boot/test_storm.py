@@ -89,7 +89,7 @@ def test_fault_is_seen(storm, boot_target, part, fault, says):
     Only what is lost is to be waited for, longer than a processor may stand still: that would be told first.
     """
     patience = PATIENCE[boot_target({})["target"]] // (10 if fault == "lose" else 1)
-    run = storm(4, 4, f"mode=x2apic timeout={patience} only={part} fault={fault}", smp=2)
+    run = storm(4, 60, f"mode=x2apic timeout={patience} only={part} fault={fault}", smp=2)
     run.expect_status(FAILED)
     run.find(says)
     run.find(r"^storm: cpu \d+: rip (0x)?[0-9a-f]+ rflags .* irr .* isr ")

@@ -92,7 +92,7 @@ def test_torture_has_the_time_it_needs(run_neap, target, smp):
     ("rcu-flush", "tables", "the processor finds 0x[0-9a-f]+ for 0x[0-9a-f]+ in a table it has cached")])
 def test_fault_is_seen(run_neap, fault, part, says):
     """The tests of the test: something is broken on purpose, and the part says what."""
-    run = torture(run_neap, f"torture=4 torture_only={part} torture_fault={fault}",
+    run = torture(run_neap, f"torture=60 torture_only={part} torture_fault={fault}",
                   smp=2).expect_status(1)
     run.find(rf"^neap: error: torture: {part}: CPU \d+: .*({says})")
     run.find(rf"^neap: torture: {part}: \d+ operations, 2 CPUs, failed$")
