@@ -77,14 +77,22 @@ static int guest_rx(void *ctx)
 
 /* --- switching --- */
 
-static void say_typed_lost(struct vm_console *c)
+/* How many were lost since it was told last. */
+static u64 take_lost(struct vm_console *c, u64 *count)
 {
 	u64 lost;
 
 	spin_lock(&c->lock);
-	lost = c->rx_lost;
-	c->rx_lost = 0;
+	lost = *count;
+	*count = 0;
 	spin_unlock(&c->lock);
+	return lost;
+}
+
+static void say_typed_lost(struct vm_console *c)
+{
+	u64 lost = take_lost(c, &c->rx_lost);
+
 	if (lost)
 		log_warn("console: vm %s does not read: %lu typed bytes were lost", c->name, lost);
 }
@@ -121,12 +129,8 @@ static void print_help(void)
 
 static void say_lost(struct vm_console *c)
 {
-	u64 lost;
+	u64 lost = take_lost(c, &c->lost);
 
-	spin_lock(&c->lock);
-	lost = c->lost;
-	c->lost = 0;
-	spin_unlock(&c->lock);
 	if (lost)
 		log_info("console: vm %s: %lu bytes of its output were lost while detached",
 			 c->name, lost);
